@@ -1,0 +1,113 @@
+// AioContext: one event loop's worth of state. It owns an engine, timers, a ready queue and the
+// inbox through which other threads reach it. It does not run itself: its home does, by calling
+// turn(). Homes: Node's loop (binding/uv-home), a native thread (io-thread), or a test that moves a
+// virtual clock (sim).
+//
+//   other threads --post()--> inbox --+
+//   home thread  --schedule()--> ready +--> turn(): inbox, timers, ready, submit, reap, resume
+//                     engine completions+
+//
+// Threads: post() from anywhere; everything else on the home thread only.
+// Order: what one thread posts runs in that order; a turn takes the inbox before the ready queue.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "aio/clock.hpp"
+#include "aio/engine.hpp"
+#include "aio/inbox.hpp"
+#include "aio/list.hpp"
+#include "aio/runnable.hpp"
+#include "aio/timer.hpp"
+
+namespace blk::aio {
+
+class AioContext {
+ public:
+  /// `clock` must outlive the context.
+  AioContext(std::unique_ptr<Engine> engine, const Clock& clock);
+  AioContext(const AioContext&) = delete;
+  AioContext& operator=(const AioContext&) = delete;
+
+  Engine& engine() { return *engine_; }
+  const Engine& engine() const { return *engine_; }
+  TimerQueue& timers() { return timers_; }
+  const Clock& clock() const { return clock_; }
+
+  /// The time of this batch: read once when a turn starts and once after each reap.
+  Nanoseconds batch_time() const { return batch_time_; }
+
+  /// Any thread. Runs `item` on the home thread, after everything this thread posted before.
+  void post(Runnable* item);
+  /// Runs `item` later in this turn, or in the next one when called outside a turn (then the home
+  /// is woken).
+  void schedule(Runnable* item);
+
+  /// Runs whatever is ready, never waiting: inbox, due timers, ready queue, engine. Returns true
+  /// when kMaxRounds did not suffice, so the home must call again before it sleeps.
+  bool turn();
+  /// Hands enqueued operations to the kernel or workers without running anything.
+  void submit() { engine_->submit(); }
+
+  /// True when something is ready now, so that a home must not sleep.
+  bool has_ready() const { return !ready_.empty() || !inbox_.empty(); }
+  /// When the next timer is due, or kNever.
+  Nanoseconds next_deadline() const { return timers_.next_deadline(); }
+
+ private:
+  /// A request that goes from operation to operation (a split write, a read-modify-write) advances
+  /// one operation a round; eight rounds keep such a chain from monopolising the loop.
+  static constexpr int kMaxRounds = 8;
+
+  bool run_round();
+
+  std::unique_ptr<Engine> engine_;
+  const Clock& clock_;
+  Nanoseconds batch_time_ = 0;
+  TimerQueue timers_;
+  Inbox inbox_;
+  IntrusiveList<Runnable> ready_;
+  IntrusiveList<IoOp> done_;
+  bool in_turn_ = false;
+};
+
+/// `co_await Reschedule(context)`: continue from the ready queue instead of from here. A bottom
+/// half: bounds recursion and lets the submitter return first.
+class Reschedule : public Runnable {
+ public:
+  explicit Reschedule(AioContext& context) : context_(context) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> caller) {
+    caller_ = caller;
+    run = [](Runnable* self) { static_cast<Reschedule*>(self)->caller_.resume(); };
+    context_.schedule(this);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  AioContext& context_;
+  std::coroutine_handle<> caller_;
+};
+
+/// `co_await SleepUntil(context, deadline)`.
+class SleepUntil : public Timer {
+ public:
+  SleepUntil(AioContext& context, Nanoseconds deadline)
+      : Timer([](Runnable* self) { static_cast<SleepUntil*>(self)->caller_.resume(); }),
+        context_(context),
+        when_(deadline) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> caller) {
+    caller_ = caller;
+    context_.timers().arm(*this, when_);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  AioContext& context_;
+  Nanoseconds when_;
+  std::coroutine_handle<> caller_;
+};
+
+}  // namespace blk::aio

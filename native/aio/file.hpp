@@ -1,0 +1,48 @@
+// An open file as engines see it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace blk::aio {
+
+/// A closed-on-destruction file descriptor.
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(other.release()) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    reset(other.release());
+    return *this;
+  }
+  ~UniqueFd() { reset(); }
+
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+  int release() {
+    int fd = fd_;
+    fd_ = -1;
+    return fd;
+  }
+  void reset(int fd = -1);
+
+ private:
+  int fd_ = -1;
+};
+
+/// How buffered writes to this file are best issued from a ring. Learned from the first write:
+/// it is tried with RWF_NOWAIT, and EOPNOTSUPP (ext4: the kernel would punt every buffered write to
+/// a worker thread of its own) sends this and every later write to the engine's workers.
+enum class RingWrites : std::uint8_t { kUnknown, kAsync, kPunted };
+
+/// What engines keep per file. Lives in the context of its node: home thread only.
+struct File {
+  UniqueFd fd;
+  bool direct = false;
+  RingWrites ring_writes = RingWrites::kUnknown;
+  /// Slot in the ring's registered-file table, or -1. Owned by the engine that set it.
+  std::int32_t ring_slot = -1;
+};
+
+}  // namespace blk::aio

@@ -1,0 +1,41 @@
+// Engine "threads": every operation is a blocking system call on a worker.
+#pragma once
+
+#include <memory>
+
+#include "aio/doorbell.hpp"
+#include "aio/engine.hpp"
+#include "aio/worker-pool.hpp"
+
+namespace blk::aio {
+
+class ThreadsEngine final : public Engine {
+ public:
+  /// Null only when no eventfd can be had; `error` then holds the negative errno.
+  static std::unique_ptr<ThreadsEngine> create(int& error);
+  ~ThreadsEngine() override;
+
+  const char* name() const override { return "threads"; }
+  void enqueue(IoOp* op) override;
+  void submit() override;
+  void reap(IntrusiveList<IoOp>& done) override;
+  void wait(Nanoseconds deadline) override;
+  void wake() override;
+  int poll_fd() const override;
+  std::size_t in_flight() const override { return in_flight_; }
+  const EngineCounters& counters() const override { return counters_; }
+  void cancel_all() override;
+  bool stop(Nanoseconds deadline) override;
+
+ private:
+  ThreadsEngine() = default;
+
+  Doorbell doorbell_;
+  WorkerPool workers_{doorbell_};
+  IntrusiveList<IoOp> queued_;
+  std::size_t in_flight_ = 0;
+  bool cancelled_ = false;
+  EngineCounters counters_;
+};
+
+}  // namespace blk::aio
