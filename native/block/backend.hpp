@@ -1,0 +1,93 @@
+// BlockBackend as requests see it: the object that a device model, an export or a job holds.
+//
+//   submit --> quiesced? park --> range and medium check --> (throttle) --> FUA --> root node
+//
+// Threads: submit(), cancel(), the setters and quiesce on the home thread of the context (other
+// threads go through AioContext::post, so order of calls is order of effect). Counters are atomic.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "aio/context.hpp"
+#include "aio/list.hpp"
+#include "aio/task.hpp"
+#include "block/node.hpp"
+#include "block/request.hpp"
+
+namespace blk::block {
+
+/// Switches that lib/ sets and requests read (design.md, "Who owns what").
+struct BackendFlags {
+  bool tray_open = false;
+  bool write_cache = true;            // false adds FUA to every write and zero-write (FUA-1)
+  bool allow_write_beyond_end = false;
+  bool disable_queueing = false;      // requests run although quiesced (DRAIN-25)
+};
+
+class Backend {
+ public:
+  Backend(aio::AioContext& context, GraphListener& listener)
+      : context_(&context), listener_(listener) {}
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+
+  aio::AioContext& context() const { return *context_; }
+  /// Only while quiesced with nothing in flight.
+  void move_to(aio::AioContext& context) { context_ = &context; }
+
+  /// The root edge. Its node changes only while quiesced with nothing in flight.
+  Edge& root() { return root_; }
+  BackendFlags& flags() { return flags_; }
+
+  /// Runs or parks the request. The submitter has counted it (count()); parking lowers the count
+  /// and resuming raises it. `done` is called when it finished, possibly before submit() returns.
+  void submit(Request* request);
+  /// A parked request leaves the queue and completes with ECANCELED; true when that happened.
+  bool cancel(Request* request);
+  /// Every parked request completes with `error`.
+  void abort_parked(int error);
+
+  // In-flight: from submission until the owner has been told and says so.
+  void count(std::uint32_t requests = 1) {
+    in_flight_.fetch_add(requests, std::memory_order_relaxed);
+  }
+  void uncount(std::uint32_t requests = 1);
+  std::uint32_t in_flight() const { return in_flight_.load(std::memory_order_acquire); }
+  std::uint32_t parked() const { return parked_count_.load(std::memory_order_relaxed); }
+
+  std::uint32_t quiesce_count() const { return quiesce_.load(std::memory_order_relaxed); }
+  void quiesce_begin();
+  /// The last end starts the parked requests, in order, before it returns (DRAIN-23).
+  void quiesce_end();
+
+  bool is_available() const {
+    return root_.node != nullptr && !flags_.tray_open && root_.node->is_inserted();
+  }
+
+ private:
+  bool must_park() const {
+    return quiesce_.load(std::memory_order_relaxed) != 0 && !flags_.disable_queueing;
+  }
+  void park(Request* request);
+  void start(Request* request);
+  aio::Detached run(Request* request, aio::Task<Status> io);
+  aio::Detached run_value(Request* request, aio::Task<std::int64_t> io);
+  aio::Detached run_truncate(Request* request);
+  aio::Detached check_then_start(Request* request);
+  void start_checked(Request* request);
+  void finish(Request* request, Status status);
+  void finish_value(Request* request, std::int64_t value);
+  Status check(const Request& request, std::int64_t length) const;
+
+  aio::AioContext* context_;
+  GraphListener& listener_;
+  Edge root_;
+  BackendFlags flags_;
+  std::atomic<std::uint32_t> in_flight_{0};
+  std::atomic<std::uint32_t> quiesce_{0};
+  std::atomic<std::uint32_t> parked_count_{0};
+  aio::IntrusiveList<aio::Runnable> parked_;
+};
+
+}  // namespace blk::block
