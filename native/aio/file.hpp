@@ -41,6 +41,8 @@ struct File {
   UniqueFd fd;
   bool direct = false;
   RingWrites ring_writes = RingWrites::kUnknown;
+  /// aio=threads: every operation goes to the engine's workers, whatever the engine is.
+  bool workers_only = false;
   /// Slot in the ring's registered-file table, or -1. Owned by the engine that set it.
   std::int32_t ring_slot = -1;
 };

@@ -48,16 +48,23 @@ class Backend {
   /// Every parked request completes with `error`.
   void abort_parked(int error);
 
-  // In-flight: from submission until the owner has been told and says so.
-  void count(std::uint32_t requests = 1) {
-    in_flight_.fetch_add(requests, std::memory_order_relaxed);
-  }
+  // In-flight: from submission until the owner has been told and says so. Any thread; sequentially
+  // consistent for the same reason as in Node.
+  void count(std::uint32_t requests = 1) { in_flight_.fetch_add(requests); }
   void uncount(std::uint32_t requests = 1);
-  std::uint32_t in_flight() const { return in_flight_.load(std::memory_order_acquire); }
-  std::uint32_t parked() const { return parked_count_.load(std::memory_order_relaxed); }
+  std::uint32_t in_flight() const { return in_flight_.load(); }
+  std::uint32_t parked() const { return parked_count_.load(); }
 
-  std::uint32_t quiesce_count() const { return quiesce_.load(std::memory_order_relaxed); }
-  void quiesce_begin();
+  /// The drainer's thread, before it sends quiesce_begin() home: from now on reaching zero in-flight
+  /// is reported. Without it a request that finishes before the home saw the begin would leave the
+  /// drain waiting for ever.
+  void announce_begin() { announced_.fetch_add(1); }
+  void announce_end() { announced_.fetch_sub(1); }
+  /// Sections begun and not ended, as the drainer's thread has asked for.
+  std::uint32_t quiesce_count() const { return announced_.load(); }
+
+  /// Home thread, in FIFO order with the requests.
+  void quiesce_begin() { ++quiesce_; }
   /// The last end starts the parked requests, in order, before it returns (DRAIN-23).
   void quiesce_end();
 
@@ -66,27 +73,28 @@ class Backend {
   }
 
  private:
-  bool must_park() const {
-    return quiesce_.load(std::memory_order_relaxed) != 0 && !flags_.disable_queueing;
-  }
+  bool must_park(const Request& request) const;
   void park(Request* request);
   void start(Request* request);
-  aio::Detached run(Request* request, aio::Task<Status> io);
-  aio::Detached run_value(Request* request, aio::Task<std::int64_t> io);
-  aio::Detached run_truncate(Request* request);
-  aio::Detached check_then_start(Request* request);
-  void start_checked(Request* request);
-  void finish(Request* request, Status status);
-  void finish_value(Request* request, std::int64_t value);
+  /// For nodes whose length must be asked for (variable-length devices).
+  aio::Detached ask_length_then_start(Request* request);
+  void start_checked(Request* request, std::int64_t length);
   Status check(const Request& request, std::int64_t length) const;
+  aio::Task<Status> issue(Request& request);
+  aio::Task<Status> issue_truncate(Request& request);
+  aio::Detached finish_later(Request* request, aio::Task<Status> io);
+  aio::Detached finish_value_later(Request* request, aio::Task<std::int64_t> io);
+  static void finish(Request* request, const Status& status);
+  static void finish_value(Request* request, std::int64_t value);
 
   aio::AioContext* context_;
   GraphListener& listener_;
   Edge root_;
   BackendFlags flags_;
   std::atomic<std::uint32_t> in_flight_{0};
-  std::atomic<std::uint32_t> quiesce_{0};
+  std::atomic<std::uint32_t> announced_{0};
   std::atomic<std::uint32_t> parked_count_{0};
+  std::uint32_t quiesce_ = 0;
   aio::IntrusiveList<aio::Runnable> parked_;
 };
 

@@ -136,6 +136,11 @@ class FilterDriver : public Driver {
   Edge* child_ = nullptr;
 };
 
+/// A zero-write one level down: may-unmap is dropped unless the child was opened with
+/// discard=unmap (ZERO-3).
+aio::Task<Status> pwrite_zeroes_to_child(Edge& child, std::int64_t offset, std::int64_t bytes,
+                                         RequestFlags flags);
+
 using DriverFactory = std::unique_ptr<Driver> (*)();
 
 }  // namespace blk::block

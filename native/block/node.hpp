@@ -20,6 +20,7 @@
 #include "block/driver.hpp"
 #include "block/flags.hpp"
 #include "block/limits.hpp"
+#include "block/padding.hpp"
 #include "block/status.hpp"
 #include "block/tracked-request.hpp"
 
@@ -64,6 +65,7 @@ class Node {
   std::uint32_t id() const { return options_.id; }
   const std::string& name() const { return options_.name; }
   bool read_only() const { return options_.read_only; }
+  bool discard_unmap() const { return options_.discard_unmap; }
   aio::AioContext& context() const { return *context_; }
   Driver& driver() const { return *driver_; }
   const Limits& limits() const { return limits_; }
@@ -88,10 +90,13 @@ class Node {
   std::uint64_t highest_written_offset() const { return highest_written_.load(relaxed); }
 
   // --- quiesce and in-flight ---------------------------------------------------------------------------
-  std::uint32_t in_flight() const { return in_flight_.load(std::memory_order_acquire); }
+  // Any thread. Sequentially consistent, because the drainer raises the quiesce count and then reads
+  // in-flight while the home lowers in-flight and then reads the quiesce count: one of them must see
+  // the other, or the drain would never be told.
+  std::uint32_t in_flight() const { return in_flight_.load(); }
   std::uint32_t quiesce_count() const { return quiesce_.load(relaxed); }
-  void quiesce_begin() { quiesce_.fetch_add(1, std::memory_order_acq_rel); }
-  void quiesce_end() { quiesce_.fetch_sub(1, std::memory_order_acq_rel); }
+  void quiesce_begin() { quiesce_.fetch_add(1); }
+  void quiesce_end() { quiesce_.fetch_sub(1); }
 
   // --- requests ------------------------------------------------------------------------------------------
   aio::Task<Status> preadv(const Edge& via, std::int64_t offset, std::int64_t bytes, IoView data,
@@ -111,10 +116,11 @@ class Node {
  private:
   static constexpr std::memory_order relaxed = std::memory_order_relaxed;
 
-  /// Raises the in-flight count for as long as it lives.
+  /// Holds a count that count() raised and lowers it at the end of its scope. Declared first in a
+  /// coroutine, so that it is the last to go (TRK-15).
   class InFlight {
    public:
-    explicit InFlight(Node& node) : node_(node) { node.count(); }
+    explicit InFlight(Node& node) : node_(node) {}
     InFlight(const InFlight&) = delete;
     InFlight& operator=(const InFlight&) = delete;
     ~InFlight() { node_.uncount(); }
@@ -125,7 +131,7 @@ class Node {
 
   void count() { in_flight_.fetch_add(1, relaxed); }
   void uncount() {
-    if (in_flight_.fetch_sub(1, std::memory_order_acq_rel) == 1 && quiesce_.load(relaxed) != 0) {
+    if (in_flight_.fetch_sub(1) == 1 && quiesce_.load() != 0) {
       listener_.on_idle();
     }
   }
@@ -133,35 +139,44 @@ class Node {
   bool is_request_aligned(std::int64_t offset, std::int64_t bytes) const {
     return ((offset | bytes) & (limits_.request_alignment - 1)) == 0;
   }
-  std::int64_t transfer_limit() const;
-  Status check_write(const Edge& via, RequestFlags flags) const;
+  /// Aligned, short enough, inside the node, and nothing serialising that it might overlap: the
+  /// driver can have it as it is.
+  bool is_simple(std::int64_t offset, std::int64_t bytes) const {
+    return is_request_aligned(offset, bytes) && bytes <= transfer_limit_ &&
+           offset + bytes <= length() && !tracker_.has_serialising();
+  }
+  Status check_range(std::int64_t offset, std::int64_t bytes) const;
+  Status check_transfer(std::int64_t offset, std::int64_t bytes) const;
+  Status check_writable(const Edge& via, RequestFlags flags) const;
 
+  // node-read.cpp
   aio::Task<Status> finish_read(aio::Task<Status> io, std::int64_t offset, std::int64_t bytes);
-  aio::Task<Status> finish_write(aio::Task<Status> io, std::int64_t offset, std::int64_t bytes);
   aio::Task<Status> read_slow(std::int64_t offset, std::int64_t bytes, IoView data,
                               RequestFlags flags);
-  aio::Task<Status> write_slow(std::int64_t offset, std::int64_t bytes, IoView data,
-                               RequestFlags flags);
-  aio::Task<Status> zero_slow(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
-  aio::Task<Status> discard_slow(std::int64_t offset, std::int64_t bytes);
-  aio::Task<Status> truncate_slow(TruncateRequest request, ErrorReport& report);
-
-  aio::Task<Status> start_write(TrackedRequest& tracked, RequestFlags flags);
   aio::Task<Status> aligned_read(std::int64_t offset, std::int64_t bytes, IoView data,
                                  RequestFlags flags);
-  aio::Task<Status> aligned_write(std::int64_t offset, std::int64_t bytes, IoView data,
-                                  RequestFlags flags);
-  aio::Task<Status> padded_write(std::int64_t offset, std::int64_t bytes, IoView data,
+  // node-write.cpp
+  aio::Task<Status> finish_write(aio::Task<Status> io, std::int64_t offset, std::int64_t bytes);
+  aio::Task<Status> write_slow(std::int64_t offset, std::int64_t bytes, IoView data,
+                               RequestFlags flags);
+  aio::Task<Status> start_write(TrackedRequest& tracked, bool padded, RequestFlags flags);
+  aio::Task<Status> read_padding(PaddedRequest& padded);
+  aio::Task<Status> write_pieces(std::int64_t offset, std::int64_t bytes, IoView data,
                                  RequestFlags flags);
-  aio::Task<Status> split_write(std::int64_t offset, std::int64_t bytes, IoView data,
-                                RequestFlags flags);
-  aio::Task<Status> aligned_zero(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
-  aio::Task<Status> zero_piece(std::int64_t offset, std::int64_t bytes, RequestFlags flags,
-                               bool& needs_flush);
-  aio::Task<Status> bounce_zero(std::int64_t offset, std::int64_t bytes, RequestFlags flags,
-                                bool& needs_flush);
-  aio::Task<Status> flush_locked(std::uint64_t generation);
+  aio::Task<Status> write_fua(std::int64_t offset, std::int64_t bytes, IoView data,
+                              RequestFlags flags);
   void note_write(std::int64_t offset, std::int64_t bytes, const Status& status);
+  // node-zero.cpp
+  aio::Task<Status> zero_slow(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
+  aio::Task<Status> zero_padded(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
+  aio::Task<Status> aligned_zero(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
+  aio::Task<Status> bounce_zero(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
+  aio::Task<Status> discard_slow(std::int64_t offset, std::int64_t bytes);
+  // node-control.cpp
+  aio::Task<Status> flush_slow();
+  aio::Task<Status> flush_disk_and_children(std::uint64_t generation);
+  aio::Task<Status> truncate_slow(TruncateRequest request, ErrorReport& report);
+  aio::Task<std::int64_t> refresh_length();
   void set_length(std::int64_t bytes);
 
   aio::AioContext* context_;
@@ -170,6 +185,7 @@ class Node {
   GraphListener& listener_;
   std::vector<std::unique_ptr<Edge>> children_;
   Limits limits_;
+  std::int64_t transfer_limit_ = kMaxTransfer;  // limits_.max_transfer, aligned down, never 0
   std::atomic<std::int64_t> length_{0};
   std::atomic<std::uint64_t> highest_written_{0};
   std::atomic<std::uint32_t> in_flight_{0};

@@ -1,0 +1,182 @@
+// Opening, probing, measuring and closing of files and devices. All of it on workers.
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "aio/blocking.hpp"
+#include "block/node.hpp"
+#include "drivers/file.hpp"
+
+namespace blk::drivers {
+
+using aio::Task;
+using block::ErrorReport;
+using block::Status;
+
+namespace {
+
+constexpr std::size_t kMaxProbe = 4096;  // the largest alignment that is tried
+constexpr std::array<std::size_t, 5> kProbeSizes{1, 512, 1024, 2048, 4096};
+
+std::int64_t file_length(int fd) {
+  const off_t end = ::lseek(fd, 0, SEEK_END);
+  return end < 0 ? -errno : end;
+}
+
+/// One O_DIRECT read. Only EINVAL means "misaligned": a real read error such as EIO shows that the
+/// alignment was accepted (FILE-9).
+bool is_accepted(int fd, std::byte* data, std::size_t bytes) {
+  ssize_t result = 0;
+  do {
+    result = ::pread(fd, data, bytes, 0);
+  } while (result < 0 && errno == EINTR);
+  return result >= 0 || errno != EINVAL;
+}
+
+}  // namespace
+
+Task<Status> FileDriver::open(block::Node& node, const block::Options& options,
+                              ErrorReport& report) {
+  context_ = &node.context();
+  filename_ = options.get_string("filename");
+  file_.direct = options.get_bool("cache.direct", false);
+  if (int error = check_aio(options.get_string("aio", "auto"), report); error != 0) {
+    co_return Status(error);
+  }
+  Opened opened;
+  const bool read_only = node.read_only();
+  auto body = [&]() -> std::int64_t { return open_on_worker(read_only, opened, report); };
+  auto op = aio::run_blocking(engine(), body);
+  const std::int64_t result = co_await op;
+  if (result < 0) {
+    if (report.error == 0) {
+      report.fail(static_cast<int>(result), "open-failed", {{"filename", filename_}});
+    }
+    co_return Status(static_cast<int>(result));
+  }
+  file_.fd = std::move(opened.fd);
+  device_ = S_ISBLK(opened.mode) || S_ISCHR(opened.mode);
+  limits_.request_alignment = opened.request_alignment;
+  limits_.memory_alignment = opened.memory_alignment;
+  limits_.max_iov = block::kMaxIov;
+  co_return Status();
+}
+
+int FileDriver::check_aio(const std::string& aio, ErrorReport& report) {
+  if (aio == "native" && !file_.direct) {
+    return report.fail(-EINVAL, "aio-native-needs-direct", {{"filename", filename_}});
+  }
+  if (aio == "io_uring" && std::strcmp(engine().name(), "threads") == 0) {
+    return report.fail(-ENOSYS, "aio-io_uring-unavailable", {{"filename", filename_}});
+  }
+  file_.workers_only = aio == "threads";
+  return 0;
+}
+
+int FileDriver::open_on_worker(bool read_only, Opened& opened, ErrorReport& report) const {
+  const int access = read_only ? O_RDONLY : O_RDWR;
+  const int direct = file_.direct ? O_DIRECT : 0;
+  int fd = -1;
+  do {
+    fd = ::open(filename_.c_str(), access | direct | O_CLOEXEC | O_NOCTTY);
+  } while (fd < 0 && errno == EINTR);
+  if (fd < 0) {
+    const int error = errno == EROFS ? EACCES : errno;  // FILE-2
+    const bool no_direct = error == EINVAL && file_.direct;
+    return report.fail(-error, no_direct ? "direct-unsupported" : "open-failed",
+                       {{"filename", filename_}});
+  }
+  opened.fd.reset(fd);
+  struct stat info {};
+  if (::fstat(fd, &info) < 0) {
+    return report.fail(-errno, "open-failed", {{"filename", filename_}});
+  }
+  opened.mode = info.st_mode;
+  if (int error = check_type(info.st_mode, filename_, read_only, report); error != 0) {
+    return error;
+  }
+  return file_.direct ? probe_alignment(opened, report) : 0;
+}
+
+int FileDriver::check_type(mode_t mode, const std::string& filename, bool /*read_only*/,
+                           ErrorReport& report) const {
+  if (!S_ISREG(mode)) {
+    return report.fail(-EINVAL, S_ISDIR(mode) ? "is-directory" : "not-regular-file",
+                       {{"filename", filename}});
+  }
+  return 0;
+}
+
+// Tries 1, 512, 1024, 2048, 4096: first for the memory, then for offset and length. A success at 1
+// means that the probe cannot tell (some file systems accept anything and bounce), so 4096 is
+// assumed (FILE-7, FILE-8).
+int FileDriver::probe_alignment(Opened& opened, ErrorReport& report) const {
+  aio::AlignedBuffer buffer = aio::AlignedBuffer::allocate(2 * kMaxProbe, kMaxProbe);
+  if (!buffer) {
+    return report.fail(-ENOMEM, "open-failed", {{"filename", filename_}});
+  }
+  const int fd = opened.fd.get();
+  int sector = 0;
+  if (S_ISBLK(opened.mode) && ::ioctl(fd, BLKSSZGET, &sector) == 0 && sector > 0) {
+    opened.request_alignment = static_cast<std::uint32_t>(sector);
+  } else {
+    const auto* found =
+        std::find_if(kProbeSizes.begin(), kProbeSizes.end(),
+                     [&](std::size_t size) { return is_accepted(fd, buffer.data(), size); });
+    if (found == kProbeSizes.end()) {
+      return report.fail(-EINVAL, "alignment-unknown", {{"filename", filename_}});
+    }
+    opened.request_alignment =
+        static_cast<std::uint32_t>(*found == 1 ? kMaxProbe : *found);
+  }
+  const auto* accepted = std::find_if(kProbeSizes.begin(), kProbeSizes.end(), [&](std::size_t size) {
+    return is_accepted(fd, buffer.data() + size, kMaxProbe);
+  });
+  if (accepted == kProbeSizes.end()) {
+    return report.fail(-EINVAL, "alignment-unknown", {{"filename", filename_}});
+  }
+  opened.memory_alignment = static_cast<std::uint32_t>(*accepted == 1 ? kMaxProbe : *accepted);
+  return 0;
+}
+
+Task<std::int64_t> FileDriver::length() {
+  const int descriptor = fd();
+  auto body = [descriptor]() -> std::int64_t { return file_length(descriptor); };
+  auto op = aio::run_blocking(engine(), body);
+  co_return co_await op;
+}
+
+Task<std::int64_t> FileDriver::allocated_size() {
+  const int descriptor = fd();
+  auto body = [descriptor]() -> std::int64_t {
+    struct stat info {};
+    return ::fstat(descriptor, &info) < 0 ? -errno : std::int64_t{info.st_blocks} * 512;
+  };
+  auto op = aio::run_blocking(engine(), body);
+  co_return co_await op;
+}
+
+Task<Status> FileDriver::close() {
+  if (!file_.fd) {
+    co_return Status();
+  }
+  engine().forget_file(file_);
+  // close() may write back and block for long (network file systems), so a worker does it.
+  const int descriptor = file_.fd.release();
+  auto body = [descriptor]() -> std::int64_t { return ::close(descriptor) < 0 ? -errno : 0; };
+  auto op = aio::run_blocking(engine(), body);
+  const std::int64_t result = co_await op;
+  if (result == -ECANCELED) {
+    ::close(descriptor);  // teardown: no worker took it
+  }
+  co_return Status();
+}
+
+}  // namespace blk::drivers
