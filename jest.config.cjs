@@ -20,6 +20,6 @@ module.exports = {
     ],
   },
   coverageProvider: 'v8',
-  collectCoverageFrom: ['lib/**/*.ts'],
+  collectCoverageFrom: ['lib/**/*.ts', '!lib/**/*.d.ts'],
   coverageDirectory: 'coverage/lib',
 };

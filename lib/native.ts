@@ -22,7 +22,7 @@ function packageRoot(): string {
 function buildCommand(root: string): string {
   return existsSync(join(root, 'scripts/build.mjs'))
     ? 'npm run build'
-    : `npx cmake-js@8.0.0 rebuild -d ${JSON.stringify(root)}`;
+    : `npx -y cmake-js@8.0.0 rebuild -d ${JSON.stringify(root)}`;
 }
 
 function describe(cause: unknown): string {

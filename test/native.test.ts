@@ -3,7 +3,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
-const buildRoot = process.env['BLOCK_BACKEND_PREBUILD'] ?? join(__dirname, '..');
+const buildRoot = process.env.BLOCK_BACKEND_PREBUILD ?? join(__dirname, '..');
 const binary = join(buildRoot, 'build/Release/block_backend_test');
 
 /** The names of all test cases, in the order in which --first and --last count them. */

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { version } from '../index.js';
 
 async function main(): Promise<void> {
+  // Imported here so that an addon that does not load ends in the one-line message below.
+  const { version } = await import('../index.js');
   const program = new Command('blk')
     .description('The block layer of QEMU on Node.js')
     .version(version)
