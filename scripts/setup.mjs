@@ -1,6 +1,6 @@
 // Brings in what building and testing need: Debian packages and node_modules.
 import { existsSync, utimesSync } from 'node:fs';
-import { install } from './lib/apt.mjs';
+import { canInstall, install } from './lib/apt.mjs';
 import { firstExisting, inRoot, log, main, nodeIncludeDir, UserError } from './lib/project.mjs';
 import { capture, run, which } from './lib/run.mjs';
 import { mtime, readStamp, writeStamp } from './lib/stale.mjs';
@@ -45,12 +45,15 @@ const compilerPackage = (name) => name.replace(/^clang\+\+/, 'clang');
 async function ensureRequired(needs) {
   const missing = missingOf(needs);
   if (missing.length === 0) return;
-  log('setup', `installing ${namesOf(missing)}`);
-  await install(missing.map((need) => need.debian));
+  if (canInstall()) {
+    log('setup', `installing ${namesOf(missing)}`);
+    await install(missing.map((need) => need.debian));
+  }
   const still = missingOf(needs);
   if (still.length > 0) {
+    const names = still.map((need) => need.name).join(', ');
     throw new UserError(
-      `${still.map((need) => need.name).join(', ')} not found: run "sudo apt-get install ${namesOf(still)}" and try again.`,
+      `not found: ${names}; install them first (on Debian: sudo apt-get install ${namesOf(still)}).`,
     );
   }
 }
@@ -63,7 +66,7 @@ async function ensureOptional() {
   const wanted = namesOf(missing);
   const last = readStamp(stamp);
   if (last.failed === wanted && Date.now() - mtime(stamp) < 86_400_000) return;
-  log('setup', `installing ${wanted} for the tests`);
+  if (canInstall()) log('setup', `installing ${wanted} for the tests`);
   if (!(await install(missing.map((need) => need.debian)))) {
     log('setup', `could not install ${wanted}; the tests that need them are skipped`);
     writeStamp(stamp, { failed: wanted });
