@@ -61,6 +61,8 @@ class AioContext {
   static constexpr int kMaxRounds = 8;
 
   bool run_round();
+  bool run_ready();
+  void resume_done();
 
   std::unique_ptr<Engine> engine_;
   const Clock& clock_;

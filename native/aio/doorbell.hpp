@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 
 #include "aio/file.hpp"
 
@@ -26,6 +27,7 @@ class Doorbell {
  private:
   UniqueFd fd_;
   std::atomic<bool> rung_{false};
+  std::int64_t owed_ = 0;  // writes of answered rings that were not read yet; sleeper only
 };
 
 }  // namespace blk::aio

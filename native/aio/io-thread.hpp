@@ -1,10 +1,11 @@
 // IOThread: a native thread that is the home of one AioContext.
 #pragma once
 
+#include <pthread.h>
+
 #include <atomic>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "aio/context.hpp"
 #include "aio/probe.hpp"
@@ -20,8 +21,8 @@ class IoThread {
 
   /// Starts the thread and waits until its engine exists. Null when neither engine could be made;
   /// `error` then holds the negative errno. `after_turn` may be null.
-  static std::unique_ptr<IoThread> start(EngineChoice choice, std::string name, AfterTurn after_turn,
-                                         void* owner, int& error);
+  static std::unique_ptr<IoThread> start(EngineChoice choice, std::string name,
+                                         AfterTurn after_turn, void* owner, int& error);
   ~IoThread();  // stop() must have returned true
 
   AioContext& context() { return *context_; }
@@ -33,7 +34,13 @@ class IoThread {
 
  private:
   IoThread() = default;
+  static void* thread_main(void* self);
   void main();
+  void run_once(Nanoseconds limit);
+  void wind_down();
+  void enter(int state);
+  bool wait_while(int state, Nanoseconds deadline);
+  void join();
 
   std::unique_ptr<AioContext> context_;
   EngineReport report_;
@@ -41,7 +48,12 @@ class IoThread {
   std::string name_;
   AfterTurn after_turn_ = nullptr;
   void* owner_ = nullptr;
-  std::thread thread_;
+  EngineChoice choice_ = EngineChoice::kAuto;
+  int error_ = 0;         // why there is no engine; valid once ended
+  bool stopped_ = false;  // the engine let go of all memory; valid once ended
+  bool joined_ = true;
+  pthread_t thread_{};
+  std::atomic<Nanoseconds> stop_deadline_{kNever};
   std::atomic<int> state_{0};  // futex word: 0 starting, 1 running, 2 stopping, 3 ended
 };
 

@@ -50,10 +50,16 @@ class SimEngine final : public Engine {
     std::uint64_t order;  // drawn: equal due times finish in seeded order
     IoOp* op;
   };
+  /// For the heap functions, which keep the greatest in front.
+  static bool later(const Pending& a, const Pending& b) {
+    return a.due != b.due ? a.due > b.due : a.order > b.order;
+  }
 
   std::uint64_t draw(std::uint64_t bound);
   bool happens(std::uint32_t per_million);
-  std::int64_t perform(IoOp& op);
+  void start(IoOp* op);
+  std::int64_t perform(const IoOp& op);
+  std::int64_t perform_part(const IoOp& op);
 
   SimOptions options_;
   VirtualClock& clock_;

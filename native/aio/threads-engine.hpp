@@ -29,10 +29,12 @@ class ThreadsEngine final : public Engine {
 
  private:
   ThreadsEngine() = default;
+  void refuse_queued();
 
   Doorbell doorbell_;
   WorkerPool workers_{doorbell_};
   IntrusiveList<IoOp> queued_;
+  IntrusiveList<IoOp> refused_;  // finished without having been started
   std::size_t in_flight_ = 0;
   bool cancelled_ = false;
   EngineCounters counters_;

@@ -2,12 +2,13 @@
 // punt to its own workers in the io_uring engine.
 #pragma once
 
+#include <pthread.h>
+
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
-#include <thread>
-#include <vector>
+#include <optional>
 
 #include "aio/doorbell.hpp"
 #include "aio/engine.hpp"
@@ -26,7 +27,7 @@ class WorkerPool {
   explicit WorkerPool(Doorbell& doorbell, std::size_t limit = kDefaultLimit);
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
-  /// Call only after stop() returned true.
+  /// Call only after stop() returned true; otherwise it waits for the threads without a limit.
   ~WorkerPool();
 
   /// Takes the whole batch under one lock. Operations start in order; they may finish in any.
@@ -36,15 +37,20 @@ class WorkerPool {
 
   /// Operations that no thread has taken yet finish with ECANCELED.
   void cancel_waiting();
-  /// Lets running operations end and joins the threads; false when some are still busy at
-  /// `deadline` (monotonic): the pool must then be kept alive for ever.
+  /// Cancels what waits, lets running operations end and joins the threads; false when some are
+  /// still busy at `deadline` (monotonic): the pool must then be kept alive for ever.
   bool stop(Nanoseconds deadline);
 
   std::size_t threads() const;
 
  private:
+  static void* thread_main(void* pool);
   void work();
   bool next(std::unique_lock<std::mutex>& lock, IoOp*& op);
+  void call_for_help(std::unique_lock<std::mutex>& lock);
+  void grow(std::unique_lock<std::mutex>& lock);
+  void leave(std::unique_lock<std::mutex>& lock);
+  void finish_waiting(std::unique_lock<std::mutex>& lock, std::int64_t result);
 
   Doorbell& doorbell_;
   const std::size_t limit_;
@@ -53,8 +59,9 @@ class WorkerPool {
   std::condition_variable stopped_;  // stop() waits here
   IntrusiveList<IoOp> waiting_;
   IntrusiveList<IoOp> finished_;
-  std::size_t threads_ = 0;
-  std::size_t idle_ = 0;
+  std::size_t threads_ = 0;           // started and not ended
+  std::size_t idle_ = 0;              // those of them without an operation
+  std::optional<pthread_t> retired_;  // ended last, not joined yet
   bool stopping_ = false;
 };
 

@@ -1,0 +1,75 @@
+#include "aio/context.hpp"
+
+#include <utility>
+
+namespace blk::aio {
+
+AioContext::AioContext(std::unique_ptr<Engine> engine, const Clock& clock)
+    : engine_(std::move(engine)), clock_(clock), batch_time_(clock.now()) {}
+
+void AioContext::post(Runnable* item) {
+  // Only the first of a batch wakes the home: it takes all there is, and a later item finds the
+  // inbox either still full (that wake-up is under way) or empty.
+  if (inbox_.push(item)) {
+    engine_->wake();
+  }
+}
+
+void AioContext::schedule(Runnable* item) {
+  const bool first = ready_.empty();
+  ready_.push_back(item);
+  if (first && !in_turn_) {
+    engine_->wake();
+  }
+}
+
+bool AioContext::turn() {
+  const bool nested = std::exchange(in_turn_, true);
+  batch_time_ = clock_.now();
+  int rounds = 0;
+  while (rounds < kMaxRounds && run_round()) {
+    ++rounds;
+  }
+  // What the last round resumed may have queued more operations. They must not wait for a turn that
+  // nothing would cause.
+  engine_->submit();
+  in_turn_ = nested;
+  return rounds == kMaxRounds;
+}
+
+bool AioContext::run_round() {
+  inbox_.take(ready_);
+  bool busy = timers_.fire(batch_time_) > 0;
+  busy |= run_ready();
+  engine_->submit();
+  engine_->reap(done_);
+  if (!done_.empty()) {
+    batch_time_ = clock_.now();
+    busy = true;
+  }
+  resume_done();
+  return busy || has_ready();
+}
+
+// Runs what is ready now. What that schedules waits for the next round, so that the engine gets
+// its turn in between.
+bool AioContext::run_ready() {
+  const std::size_t count = ready_.size();
+  for (std::size_t left = count; left > 0; --left) {
+    Runnable* item = ready_.pop_front();
+    if (item == nullptr) {
+      break;
+    }
+    item->run(item);
+  }
+  return count > 0;
+}
+
+// Each operation lives in the frame it resumes, so it is unlinked first.
+void AioContext::resume_done() {
+  while (IoOp* op = done_.pop_front()) {
+    op->waiter.resume();
+  }
+}
+
+}  // namespace blk::aio

@@ -1,0 +1,125 @@
+#include "aio/io-thread.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include "aio/thread.hpp"
+
+namespace blk::aio {
+
+namespace {
+
+enum State : int { kStarting, kRunning, kStopping, kEnded };
+
+}  // namespace
+
+std::unique_ptr<IoThread> IoThread::start(EngineChoice choice, std::string name,
+                                          AfterTurn after_turn, void* owner, int& error) {
+  std::unique_ptr<IoThread> thread(new (std::nothrow) IoThread);
+  if (thread == nullptr) {
+    error = -ENOMEM;
+    return nullptr;
+  }
+  thread->choice_ = choice;
+  thread->name_ = std::move(name);
+  thread->after_turn_ = after_turn;
+  thread->owner_ = owner;
+  error = start_thread(thread->thread_, thread_main, thread.get());
+  if (error != 0) {
+    return nullptr;
+  }
+  thread->joined_ = false;
+  thread->wait_while(kStarting, kNever);
+  if (thread->context_ != nullptr) {
+    return thread;
+  }
+  thread->join();
+  error = thread->error_;
+  return nullptr;
+}
+
+IoThread::~IoThread() = default;
+
+bool IoThread::stop(Nanoseconds deadline) {
+  if (!joined_) {
+    stop_deadline_.store(deadline, std::memory_order_relaxed);
+    int running = kRunning;
+    state_.compare_exchange_strong(running, kStopping, std::memory_order_acq_rel);
+    context_->engine().wake();
+    if (!wait_while(kStopping, deadline)) {
+      return false;
+    }
+    join();
+  }
+  return stopped_;
+}
+
+void* IoThread::thread_main(void* self) {
+  static_cast<IoThread*>(self)->main();
+  return nullptr;
+}
+
+void IoThread::main() {
+  name_this_thread(name_.c_str());
+  std::unique_ptr<Engine> engine = make_engine(choice_, RingHome::kOwnThread, report_, error_);
+  if (engine == nullptr) {
+    enter(kEnded);
+    return;
+  }
+  context_ = std::make_unique<AioContext>(std::move(engine), clock_);
+  enter(kRunning);
+  while (state_.load(std::memory_order_acquire) == kRunning) {
+    run_once(kNever);
+  }
+  wind_down();
+  enter(kEnded);
+}
+
+// One turn, then sleep unless there is more to do.
+void IoThread::run_once(Nanoseconds limit) {
+  const bool more = context_->turn();
+  if (after_turn_ != nullptr) {
+    after_turn_(owner_);
+  }
+  if (more || context_->has_ready()) {
+    return;
+  }
+  context_->engine().wait(std::min(context_->next_deadline(), limit));
+}
+
+// Cancelled operations are reaped and their coroutines resumed like any other, so that they clean
+// up; what they start in turn is refused by the engine.
+void IoThread::wind_down() {
+  Engine& engine = context_->engine();
+  const Nanoseconds deadline = stop_deadline_.load(std::memory_order_relaxed);
+  engine.cancel_all();
+  while ((engine.in_flight() > 0 || context_->has_ready()) && clock_.now() < deadline) {
+    run_once(deadline);
+  }
+  stopped_ = engine.stop(deadline);
+}
+
+void IoThread::enter(int state) {
+  state_.store(state, std::memory_order_release);
+  futex_wake_all(state_);
+}
+
+// False when the state is still that one at `deadline`.
+bool IoThread::wait_while(int state, Nanoseconds deadline) {
+  while (state_.load(std::memory_order_acquire) == state) {
+    if (deadline != kNever && clock_.now() >= deadline) {
+      return false;
+    }
+    futex_wait(state_, state, deadline);
+  }
+  return true;
+}
+
+void IoThread::join() {
+  pthread_join(thread_, nullptr);
+  joined_ = true;
+}
+
+}  // namespace blk::aio
