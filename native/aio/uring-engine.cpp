@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <new>
 
 #include "aio/uring-setup.hpp"
 
@@ -60,8 +61,8 @@ void set_nonblocking(int fd, bool on) {
 }  // namespace
 
 std::unique_ptr<UringEngine> UringEngine::create(RingHome home, int& error) {
-  std::unique_ptr<UringEngine> engine(new UringEngine);
-  error = engine->open(home);
+  std::unique_ptr<UringEngine> engine(new (std::nothrow) UringEngine);
+  error = engine != nullptr ? engine->open(home) : -ENOMEM;
   if (error != 0) {
     engine.reset();
   }
