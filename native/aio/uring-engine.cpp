@@ -1,0 +1,511 @@
+#include "aio/uring-engine.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <new>
+
+#include "aio/uring-setup.hpp"
+
+namespace blk::aio {
+namespace {
+
+// user_data is the IoOp's address, which is never odd.
+constexpr std::uint64_t kDoorbellTag = 1;
+constexpr std::uint64_t kCancelTag = 3;
+
+// IoOp::engine_state of a write that was sent with RWF_NOWAIT to learn about its file.
+constexpr std::uint8_t kFresh = 0;
+constexpr std::uint8_t kTrial = 1;
+constexpr std::uint8_t kTried = 2;
+
+// Linux transfers at most MAX_RW_COUNT (INT_MAX rounded down to a page) at once; more is a short
+// transfer, which the file driver continues. An SQE's length is 32 bits, so it is cut here.
+constexpr std::size_t kLargestTransfer = 0x7ffff000;
+
+// Kernel threads for what blocks all the same (O_DIRECT writes that allocate, reads from file
+// systems without NOWAIT). Per kernel thread pool, which rings of one thread share.
+constexpr unsigned kBoundedWorkers = 8;
+constexpr unsigned kUnboundedWorkers = 2;
+
+constexpr Nanoseconds kSecond = 1'000'000'000;
+constexpr Nanoseconds kMillisecond = 1'000'000;
+
+Nanoseconds time_left(Nanoseconds deadline) {
+  return std::max<Nanoseconds>(0, deadline - MonotonicClock().now());
+}
+
+// Errors of io_uring_enter that pass: no memory for a request, or the completion queue must be
+// emptied first. The published entries stay where they are.
+bool passes(int error) { return error == -EAGAIN || error == -EBUSY || error == -EINTR; }
+
+std::size_t length_of(const IoOp& op) {
+  std::size_t bytes = 0;
+  for (std::uint32_t i = 0; i < op.iovcnt; ++i) {
+    bytes += op.iov[i].iov_len;
+  }
+  return bytes;
+}
+
+void set_nonblocking(int fd, bool on) {
+  int flags = fcntl(fd, F_GETFL);
+  if (flags >= 0) {
+    fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<UringEngine> UringEngine::create(RingHome home, int& error) {
+  std::unique_ptr<UringEngine> engine(new (std::nothrow) UringEngine);
+  error = engine != nullptr ? engine->open(home) : -ENOMEM;
+  if (error != 0) {
+    engine.reset();
+  }
+  return engine;
+}
+
+int UringEngine::open(RingHome home) {
+  home_ = std::this_thread::get_id();
+  int error = doorbell_.open();
+  if (error != 0) {
+    return error;
+  }
+  error = setup_ring(ring_, home, flags_);
+  if (error != 0) {
+    return error;
+  }
+  ring_open_ = true;
+  // All three are optional: without them the ring is a little slower or less bounded.
+  ring_fd_registered_ = io_uring_register_ring_fd(&ring_) == 1;
+  unsigned workers[2] = {kBoundedWorkers, kUnboundedWorkers};
+  io_uring_register_iowq_max_workers(&ring_, workers);
+  registry_.open();
+  return open_doorbell();
+}
+
+// Arms the doorbell and sees to it that the kernel accepted it: nothing rang yet, so a completion
+// that is there at once is a refusal.
+int UringEngine::open_doorbell() {
+  // A pending read must wait, which it does not on a non-blocking descriptor. Nobody else reads it.
+  set_nonblocking(doorbell_.fd(), false);
+  for (;;) {
+    arm_doorbell();
+    push_to_kernel();
+    if (broken_ != 0) {
+      return broken_;
+    }
+    run_task_work();
+    io_uring_cqe* cqe = nullptr;
+    unsigned head = 0;
+    io_uring_for_each_cqe(&ring_, head, cqe) { break; }
+    if (cqe == nullptr || io_uring_cq_ready(&ring_) == 0) {
+      return 0;
+    }
+    int refusal = cqe->res;
+    io_uring_cq_advance(&ring_, 1);
+    doorbell_armed_ = false;
+    if (doorbell_polled_) {
+      return refusal < 0 ? refusal : -EIO;
+    }
+    doorbell_polled_ = true;
+    set_nonblocking(doorbell_.fd(), true);  // now answer() reads it
+  }
+}
+
+UringEngine::~UringEngine() {
+  if (!ring_open_) {
+    return;
+  }
+  if (!stopped_) {
+    cancel_all();
+    stop(MonotonicClock().now() + 2 * kSecond);
+  }
+  release_ring_fd();
+  io_uring_queue_exit(&ring_);
+}
+
+// A registered ring descriptor is an index into a table of the thread that registered it. On any
+// other thread, liburing would take back that thread's own entry with the same index; there the
+// entry is left to the end of its thread.
+void UringEngine::release_ring_fd() {
+  if (!ring_fd_registered_) {
+    return;
+  }
+  ring_fd_registered_ = false;
+  if (std::this_thread::get_id() == home_) {
+    io_uring_unregister_ring_fd(&ring_);
+    return;
+  }
+  ring_.enter_ring_fd = ring_.ring_fd;
+  ring_.int_flags = 0;
+}
+
+void UringEngine::enqueue(IoOp* op) {
+  ++in_flight_;
+  op->engine_state = kFresh;
+  if (cancelled_ || broken_ != 0) {
+    finish(op, cancelled_ ? -ECANCELED : broken_);
+    doorbell_.ring();
+    return;
+  }
+  queue_.push_back(op);
+  // PLUG-4: a full ring's worth is not held back for the end of the batch.
+  if (queue_.size() + in_ring_ == kRingEntries) {
+    submit();
+  }
+}
+
+void UringEngine::submit() {
+  // More than once only when entries for the doorbell and cancellations left too few for the queue:
+  // 128 entries, 128 operations.
+  do {
+    bool more = fill();
+    push_to_kernel();
+    if (!more || io_uring_sq_ready(&ring_) != 0) {
+      return;
+    }
+  } while (true);
+}
+
+// Moves operations from the queue to the ring and to the workers, oldest first, until the queue is
+// empty or the ring is full. True when only submission entries were missing, not room in flight.
+bool UringEngine::fill() {
+  if (broken_ != 0) {
+    return false;
+  }
+  arm_doorbell();
+  fill_cancellations();
+  bool out_of_entries = false;
+  IntrusiveList<IoOp> blocking;
+  while (IoOp* op = queue_.front()) {
+    if (route(*op) == Route::kWorkers) {
+      blocking.push_back(queue_.pop_front());
+      continue;
+    }
+    if (in_ring_ >= kRingEntries) {
+      break;
+    }
+    io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
+    if (sqe == nullptr) {
+      out_of_entries = true;
+      break;
+    }
+    prepare(*sqe, *queue_.pop_front());
+    ++in_ring_;
+  }
+  if (!blocking.empty()) {
+    for (IoOp* op = blocking.front(); op != nullptr; op = op->next) {
+      counters_.submitted[static_cast<std::size_t>(op->opcode)] += op->engine_state == kFresh;
+    }
+    counters_.worker_submissions += blocking.size();
+    workers_.submit(blocking);
+  }
+  return out_of_entries;
+}
+
+UringEngine::Route UringEngine::route(const IoOp& op) const {
+  if (op.opcode == IoOpcode::kRead) {
+    return Route::kRing;
+  }
+  if (op.opcode == IoOpcode::kWrite &&
+      (op.file->direct || op.file->ring_writes != RingWrites::kPunted)) {
+    return Route::kRing;
+  }
+  return Route::kWorkers;
+}
+
+// The doorbell comes first in every batch, so that it is never the one that finds no entry.
+void UringEngine::arm_doorbell() {
+  if (doorbell_armed_ || stopping_) {
+    return;
+  }
+  io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
+  if (sqe == nullptr) {
+    return;  // the next fill() tries again
+  }
+  if (doorbell_polled_) {
+    io_uring_prep_poll_add(sqe, doorbell_.fd(), POLLIN);
+  } else {
+    io_uring_prep_read(sqe, doorbell_.fd(), &doorbell_value_, sizeof(doorbell_value_), 0);
+  }
+  io_uring_sqe_set_data64(sqe, kDoorbellTag);
+  doorbell_armed_ = true;
+}
+
+void UringEngine::fill_cancellations() {
+  if (cancel_operations_) {
+    if (io_uring_sqe* sqe = io_uring_get_sqe(&ring_)) {
+      // Hits the doorbell as well, which is armed again. A kernel before 5.19 refuses it; there
+      // started operations are simply waited for.
+      io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+      io_uring_sqe_set_data64(sqe, kCancelTag);
+      cancel_operations_ = false;
+    }
+  }
+  if (cancel_doorbell_) {
+    if (io_uring_sqe* sqe = io_uring_get_sqe(&ring_)) {
+      io_uring_prep_cancel64(sqe, kDoorbellTag, 0);
+      io_uring_sqe_set_data64(sqe, kCancelTag);
+      cancel_doorbell_ = false;
+    }
+  }
+}
+
+void UringEngine::prepare(io_uring_sqe& sqe, IoOp& op) {
+  prepare_transfer(sqe, op);
+  io_uring_sqe_set_data(&sqe, &op);
+  int slot = registry_.file_slot(*op.file);
+  if (slot >= 0) {
+    sqe.fd = slot;
+    sqe.flags |= IOSQE_FIXED_FILE;
+  } else {
+    ++counters_.unregistered_files;
+  }
+  ++counters_.ring_submissions;
+  counters_.submitted[static_cast<std::size_t>(op.opcode)] += op.engine_state == kFresh;
+  if (op.opcode == IoOpcode::kWrite && !op.file->direct && op.engine_state == kFresh &&
+      op.file->ring_writes == RingWrites::kUnknown) {
+    op.engine_state = kTrial;
+    sqe.rw_flags = RWF_NOWAIT;
+  }
+}
+
+void UringEngine::prepare_transfer(io_uring_sqe& sqe, const IoOp& op) {
+  const bool read = op.opcode == IoOpcode::kRead;
+  const int fd = op.file->fd.get();
+  const auto offset = static_cast<std::uint64_t>(op.offset);
+  if (op.iovcnt != 1) {
+    unsigned count = std::min<unsigned>(op.iovcnt, IOV_MAX);
+    read ? io_uring_prep_readv(&sqe, fd, op.iov, count, offset)
+         : io_uring_prep_writev(&sqe, fd, op.iov, count, offset);
+    return;
+  }
+  void* data = op.iov->iov_base;
+  auto length = static_cast<unsigned>(std::min(op.iov->iov_len, kLargestTransfer));
+  int slot = op.region != nullptr ? registry_.region_slot(*op.region) : UringRegistry::kNone;
+  if (slot >= 0) {
+    read ? io_uring_prep_read_fixed(&sqe, fd, data, length, offset, slot)
+         : io_uring_prep_write_fixed(&sqe, fd, data, length, offset, slot);
+    return;
+  }
+  counters_.unregistered_buffers += op.region != nullptr && !op.region->is_foreign();
+  read ? io_uring_prep_read(&sqe, fd, data, length, offset)
+       : io_uring_prep_write(&sqe, fd, data, length, offset);
+}
+
+// Publishes what was filled and hands everything published to the kernel, including what an earlier
+// attempt left behind.
+void UringEngine::push_to_kernel() {
+  if (broken_ != 0 || io_uring_sq_ready(&ring_) == 0) {
+    return;
+  }
+  int result = 0;
+  do {
+    result = io_uring_submit(&ring_);
+  } while (result == -EINTR);
+  check_submission(result);
+}
+
+void UringEngine::check_submission(int result) {
+  if (result < 0 && !passes(result)) {
+    give_up(result);
+    return;
+  }
+  // The kernel left entries behind (no memory for a request). A home that sleeps on the ring comes
+  // back when something completes; the doorbell makes sure that something does.
+  if (io_uring_sq_ready(&ring_) != 0) {
+    doorbell_.ring();
+  }
+}
+
+// The kernel refuses the ring itself: a seccomp filter that came later (EPERM, ENOSYS), or a caller
+// on another thread (EEXIST). What it has not taken yet it never will, so it fails here.
+void UringEngine::give_up(int error) {
+  broken_ = error;
+  for (unsigned i = ring_.sq.sqe_tail - io_uring_sq_ready(&ring_); i != ring_.sq.sqe_tail; ++i) {
+    // liburing fills and publishes entries in the same order, so position i is entry i.
+    std::uint64_t data = ring_.sq.sqes[i & ring_.sq.ring_mask].user_data;
+    if (data == kDoorbellTag) {
+      doorbell_armed_ = false;
+    } else if (data != kCancelTag) {
+      --in_ring_;
+      finish(reinterpret_cast<IoOp*>(data), error);
+    }
+  }
+  finish_queue(error);
+  doorbell_.ring();
+}
+
+void UringEngine::reap(IntrusiveList<IoOp>& done) {
+  run_task_work();
+  consume();
+  if (workers_finished_ || broken_ != 0) {
+    workers_finished_ = false;
+    workers_.collect(finished_);
+  }
+  in_flight_ -= finished_.size();
+  finished_.splice_to(done);
+  submit();
+}
+
+// Lets the kernel post completions it holds back: with COOP_TASKRUN and DEFER_TASKRUN it does so
+// only inside a system call of this thread. One load when there are none.
+void UringEngine::run_task_work() {
+  if ((IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0) {
+    io_uring_get_events(&ring_);
+  }
+}
+
+void UringEngine::consume() {
+  unsigned head = 0;
+  unsigned count = 0;
+  io_uring_cqe* cqe = nullptr;
+  io_uring_for_each_cqe(&ring_, head, cqe) {
+    ++count;
+    if (cqe->user_data == kDoorbellTag) {
+      doorbell_rang(cqe->res);
+    } else if (cqe->user_data != kCancelTag) {
+      settle(reinterpret_cast<IoOp*>(cqe->user_data), cqe->res);
+    }
+  }
+  io_uring_cq_advance(&ring_, count);
+}
+
+void UringEngine::settle(IoOp* op, std::int32_t result) {
+  --in_ring_;
+  if (op->engine_state == kTrial) {
+    op->engine_state = kTried;
+    if (!learn_from_trial(*op, result)) {
+      if (cancelled_ || broken_ != 0) {
+        finish(op, cancelled_ ? -ECANCELED : broken_);
+      } else {
+        queue_.push_back(op);
+      }
+      return;
+    }
+  }
+  finish(op, result);
+}
+
+// The first buffered writes of a file went out with RWF_NOWAIT. False when the write must be done
+// again, which puts the same bytes at the same place.
+bool UringEngine::learn_from_trial(IoOp& op, std::int32_t result) {
+  File& file = *op.file;
+  const bool refused = result == -EOPNOTSUPP || result == -EINVAL;
+  if (result < 0 && result != -EAGAIN && !refused) {
+    return true;  // an honest failure, which says nothing about the file system
+  }
+  if (file.ring_writes == RingWrites::kUnknown) {
+    file.ring_writes = refused ? RingWrites::kPunted : RingWrites::kAsync;
+  }
+  // A short transfer may be RWF_NOWAIT's doing: the write stopped where it would have blocked.
+  return result >= 0 && static_cast<std::size_t>(result) == length_of(op);
+}
+
+void UringEngine::doorbell_rang(std::int32_t result) {
+  doorbell_armed_ = false;
+  if (result == -ECANCELED) {
+    return;  // by cancel_all(): armed again by the next fill(), unless the engine stops
+  }
+  if (result < 0 && result != -EINTR && result != -EAGAIN && !doorbell_polled_) {
+    doorbell_polled_ = true;
+    set_nonblocking(doorbell_.fd(), true);
+  }
+  doorbell_.answer(doorbell_polled_);
+  workers_finished_ = true;
+}
+
+void UringEngine::finish(IoOp* op, std::int64_t result) {
+  op->result = result;
+  finished_.push_back(op);
+}
+
+void UringEngine::finish_queue(std::int64_t result) {
+  while (IoOp* op = queue_.pop_front()) {
+    finish(op, result);
+  }
+}
+
+void UringEngine::wait(Nanoseconds deadline) {
+  if (fill()) {
+    submit();
+  }
+  if (!finished_.empty() || workers_finished_) {
+    push_to_kernel();
+    return;
+  }
+  sleep_in_ring(deadline);
+}
+
+// Submits and sleeps in one system call; only submits when completions are there already.
+void UringEngine::sleep_in_ring(Nanoseconds deadline) {
+  int result = broken_;
+  if (result == 0 && deadline == kNever) {
+    result = io_uring_submit_and_wait(&ring_, io_uring_cq_ready(&ring_) == 0 ? 1 : 0);
+  } else if (result == 0) {
+    Nanoseconds left = time_left(deadline);
+    __kernel_timespec timeout{left / kSecond, left % kSecond};
+    io_uring_cqe* cqe = nullptr;
+    result = io_uring_submit_and_wait_timeout(&ring_, &cqe, 1, &timeout, nullptr);
+    result = result == -ETIME ? 0 : result;
+  }
+  if (result >= 0 || result == -EINTR) {
+    return;
+  }
+  if (broken_ == 0 && !passes(result)) {
+    give_up(result);
+    return;
+  }
+  // Nothing was submitted and so nothing waited for. A millisecond from now there may be memory
+  // again; on a ring that is broken for good, workers may still finish.
+  pollfd sources[2] = {{ring_.ring_fd, POLLIN, 0}, {doorbell_.fd(), POLLIN, 0}};
+  Nanoseconds left = deadline == kNever ? kMillisecond : time_left(deadline);
+  poll(sources, 2, left > 0 ? 1 : 0);
+}
+
+void UringEngine::cancel_all() {
+  if (cancelled_) {
+    return;
+  }
+  cancelled_ = true;
+  if (!queue_.empty()) {
+    finish_queue(-ECANCELED);
+    doorbell_.ring();
+  }
+  workers_.cancel_waiting();
+  cancel_operations_ = in_ring_ > 0;
+  submit();
+}
+
+bool UringEngine::stop(Nanoseconds deadline) {
+  if (stopped_) {
+    return true;
+  }
+  stopping_ = true;
+  cancel_doorbell_ = doorbell_armed_;
+  while (in_ring_ > 0 || doorbell_armed_) {
+    submit();
+    run_task_work();
+    consume();
+    if (in_ring_ == 0 && !doorbell_armed_) {
+      break;
+    }
+    if (MonotonicClock().now() >= deadline) {
+      return false;
+    }
+    sleep_in_ring(deadline);
+  }
+  stopped_ = workers_.stop(deadline);
+  workers_.collect(finished_);
+  if (stopped_ && std::this_thread::get_id() == home_) {
+    release_ring_fd();
+  }
+  return stopped_;
+}
+
+}  // namespace blk::aio
