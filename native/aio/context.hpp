@@ -52,6 +52,8 @@ class AioContext {
 
   /// True when something is ready now, so that a home must not sleep.
   bool has_ready() const { return !ready_.empty() || !inbox_.empty(); }
+  /// True when nothing is ready, sleeping or in flight.
+  bool is_idle() const { return !has_ready() && timers_.empty() && engine_->in_flight() == 0; }
   /// When the next timer is due, or kNever.
   Nanoseconds next_deadline() const { return timers_.next_deadline(); }
 

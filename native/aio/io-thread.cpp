@@ -95,7 +95,8 @@ void IoThread::wind_down() {
   Engine& engine = context_->engine();
   const Nanoseconds deadline = stop_deadline_.load(std::memory_order_relaxed);
   engine.cancel_all();
-  while ((engine.in_flight() > 0 || context_->has_ready()) && clock_.now() < deadline) {
+  while (!context_->is_idle() && clock_.now() < deadline) {
+    context_->timers().fire(kNever);  // whoever sleeps goes on, and finds the engine closed
     run_once(deadline);
   }
   stopped_ = engine.stop(deadline);

@@ -209,6 +209,9 @@ bool UringEngine::fill() {
 }
 
 UringEngine::Route UringEngine::route(const IoOp& op) const {
+  if (op.opcode == IoOpcode::kCall || op.file->workers_only) {
+    return Route::kWorkers;
+  }
   if (op.opcode == IoOpcode::kRead) {
     return Route::kRing;
   }

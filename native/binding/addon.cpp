@@ -1,12 +1,24 @@
+// Entry point of the addon. One Environment per Node environment; nothing starts before
+// initialize() is called.
 #include <napi.h>
+
+#include "binding/environment.hpp"
+#include "binding/exports.hpp"
 
 namespace {
 
-Napi::Object Init(Napi::Env env, Napi::Object exports) {
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  using namespace blk::binding;
+  Environment& environment = *Environment::create(env);
   exports.Set("version", Napi::String::New(env, BLOCK_BACKEND_VERSION));
+  export_requests(environment, exports);
+  export_contexts(environment, exports);
+  export_nodes(environment, exports);
+  export_backends(environment, exports);
+  export_memory(environment, exports);
   return exports;
 }
 
 }  // namespace
 
-NODE_API_MODULE(block_backend, Init)
+NODE_API_MODULE(block_backend, init)

@@ -44,6 +44,10 @@ void Backend::submit(Request* request) {
   }
 }
 
+bool Backend::would_park(Operation operation) const {
+  return announced_.load() != 0 && !flags_.disable_queueing && is_queueable(operation);
+}
+
 bool Backend::must_park(const Request& request) const {
   return quiesce_ != 0 && !flags_.disable_queueing && is_queueable(request.operation);
 }
@@ -52,29 +56,22 @@ void Backend::park(Request* request) {
   request->parked = true;
   parked_.push_back(request);
   parked_count_.fetch_add(1);
+  listener_.on_parked(1);
   uncount();
 }
 
-bool Backend::cancel(Request* request) {
-  if (!request->parked ||
-      parked_.remove_if([request](const aio::Runnable& item) { return &item == request; }) ==
-          nullptr) {
-    return false;
-  }
+void Backend::unpark(Request* request) {
   request->parked = false;
   count();
   parked_count_.fetch_sub(1);
-  finish(request, Status(-ECANCELED));
-  return true;
+  listener_.on_parked(-1);
 }
 
 void Backend::abort_parked(int error) {
   aio::IntrusiveList<aio::Runnable> aborted;
   parked_.splice_to(aborted);
   while (auto* request = static_cast<Request*>(aborted.pop_front())) {
-    request->parked = false;
-    count();
-    parked_count_.fetch_sub(1);
+    unpark(request);
     finish(request, Status(error));
   }
 }
@@ -91,9 +88,7 @@ void Backend::quiesce_end() {
   }
   // A request that runs may begin no section (only lib/ does), so the queue empties here.
   while (auto* request = static_cast<Request*>(parked_.pop_front())) {
-    request->parked = false;
-    count();
-    parked_count_.fetch_sub(1);
+    unpark(request);
     start(request);
   }
 }

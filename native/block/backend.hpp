@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 
 #include "aio/context.hpp"
@@ -18,11 +19,12 @@
 namespace blk::block {
 
 /// Switches that lib/ sets and requests read (design.md, "Who owns what").
+/// Written on the home thread, in order with requests; read from anywhere.
 struct BackendFlags {
-  bool tray_open = false;
-  bool write_cache = true;            // false adds FUA to every write and zero-write (FUA-1)
-  bool allow_write_beyond_end = false;
-  bool disable_queueing = false;      // requests run although quiesced (DRAIN-25)
+  std::atomic<bool> tray_open{false};
+  std::atomic<bool> write_cache{true};  // false adds FUA to every write and zero-write (FUA-1)
+  std::atomic<bool> allow_write_beyond_end{false};
+  std::atomic<bool> disable_queueing{false};  // requests run although quiesced (DRAIN-25)
 };
 
 class Backend {
@@ -43,10 +45,27 @@ class Backend {
   /// Runs or parks the request. The submitter has counted it (count()); parking lowers the count
   /// and resuming raises it. `done` is called when it finished, possibly before submit() returns.
   void submit(Request* request);
-  /// A parked request leaves the queue and completes with ECANCELED; true when that happened.
-  bool cancel(Request* request);
+  /// The first parked request for which `match` holds leaves the queue and completes with
+  /// ECANCELED; true when there was one. Requests that already run are not affected.
+  template <typename Predicate>
+  bool cancel_parked(Predicate match) {
+    aio::Runnable* found = parked_.remove_if(
+        [&match](aio::Runnable& item) { return match(static_cast<Request&>(item)); });
+    if (found == nullptr) {
+      return false;
+    }
+    auto* request = static_cast<Request*>(found);
+    unpark(request);
+    finish(request, Status(-ECANCELED));
+    return true;
+  }
   /// Every parked request completes with `error`.
   void abort_parked(int error);
+
+  /// The drainer's thread: whether a request submitted now would be parked.
+  bool would_park(Operation operation) const;
+  /// Home thread: the same, for a request that has arrived.
+  bool must_park(const Request& request) const;
 
   // In-flight: from submission until the owner has been told and says so. Any thread; sequentially
   // consistent for the same reason as in Node.
@@ -73,8 +92,8 @@ class Backend {
   }
 
  private:
-  bool must_park(const Request& request) const;
   void park(Request* request);
+  void unpark(Request* request);
   void start(Request* request);
   /// For nodes whose length must be asked for (variable-length devices).
   aio::Detached ask_length_then_start(Request* request);

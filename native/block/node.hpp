@@ -44,6 +44,8 @@ class GraphListener {
   virtual void on_idle() = 0;
   /// The node's length was (re)established by a truncate or a growing write.
   virtual void on_resized(std::uint32_t node_id) = 0;
+  /// A backend parked (+1) a request or took it out of the queue again (-1).
+  virtual void on_parked(int change) = 0;
 };
 
 struct NodeOptions {

@@ -1,0 +1,156 @@
+// hostFeatures, contextCreate, contextDestroy, contextInfo, contextAdvance.
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+
+#include "aio/host-features.hpp"
+#include "binding/exports.hpp"
+#include "binding/failure.hpp"
+
+namespace blk::binding {
+namespace {
+
+constexpr aio::Nanoseconds kStopTime = 2'000'000'000;
+
+void describe_engine(Napi::Object target, const aio::EngineReport& report) {
+  target.Set("engine", report.engine);
+  target.Set("reason", report.reason);
+  target.Set("flags", report.flags);
+  target.Set("errno", report.error);
+}
+
+Napi::Value host_features(const Napi::CallbackInfo& info) {
+  const aio::HostFeatures features = aio::host_features();
+  Napi::Object result = Napi::Object::New(info.Env());
+  describe_engine(result, features.io_uring);
+  result.Set("kernel", features.kernel);
+  return result;
+}
+
+Napi::Value claim_fallback_warning(const Napi::CallbackInfo& info) {
+  static std::atomic<bool> claimed{false};  // once per process, as the probe itself
+  return Napi::Boolean::New(info.Env(), !claimed.exchange(true));
+}
+
+template <typename T>
+T number_of(Napi::Object object, const char* name, T otherwise) {
+  Napi::Value value = object.Get(name);
+  return value.IsNumber() ? static_cast<T>(value.As<Napi::Number>().DoubleValue()) : otherwise;
+}
+
+aio::SimOptions sim_options(Napi::Object object) {
+  aio::SimOptions options;
+  options.seed = number_of(object, "seed", options.seed);
+  options.min_latency = number_of(object, "minLatency", options.min_latency);
+  options.max_latency = number_of(object, "maxLatency", options.max_latency);
+  options.fail_per_million = number_of(object, "failPerMillion", options.fail_per_million);
+  options.fail_errno = number_of(object, "failErrno", options.fail_errno);
+  options.short_per_million = number_of(object, "shortPerMillion", options.short_per_million);
+  options.torn_per_million = number_of(object, "tornPerMillion", options.torn_per_million);
+  options.again_per_million = number_of(object, "againPerMillion", options.again_per_million);
+  return options;
+}
+
+Napi::Value context_create(const Napi::CallbackInfo& info) {
+  Environment& environment = environment_of(info);
+  const auto kind = static_cast<HomeKind>(static_cast<int>(number_at(info, 0)));
+  const auto choice = static_cast<aio::EngineChoice>(static_cast<int>(number_at(info, 1)));
+  auto context = std::make_shared<HomedContext>(kind, environment.outbox());
+  int error = -EINVAL;
+  switch (kind) {
+    case HomeKind::kNode:
+      error = context->start_node(
+          environment.loop(), choice,
+          [](void* owner) { static_cast<Environment*>(owner)->ring().on_loop(); }, &environment);
+      break;
+    case HomeKind::kIoThread:
+      error = context->start_thread(choice, info[2].ToString().Utf8Value());
+      break;
+    case HomeKind::kVirtual:
+      error = context->start_virtual(
+          sim_options(info[3].IsObject() ? info[3].As<Napi::Object>()
+                                         : Napi::Object::New(info.Env())));
+      break;
+  }
+  if (error != 0) {
+    return failure(info.Env(), error, "engine-unavailable");
+  }
+  environment.add_context(context);
+  return Napi::Number::New(info.Env(), environment.contexts.insert(std::move(context)));
+}
+
+Napi::Value context_destroy(const Napi::CallbackInfo& info) {
+  Environment& environment = environment_of(info);
+  environment.ring().ingest();
+  HomedContext* context = environment.contexts.find(number_at(info, 0));
+  int error = context == nullptr ? -EBADF : context->users != 0 ? -EBUSY : 0;
+  if (error == 0 && !context->stop(aio::MonotonicClock().now() + kStopTime)) {
+    error = -EBUSY;
+  }
+  if (error == 0) {
+    environment.remove_context(number_at(info, 0));
+  }
+  return Napi::Number::New(info.Env(), error);
+}
+
+Napi::Value context_info(const Napi::CallbackInfo& info) {
+  Environment& environment = environment_of(info);
+  environment.ring().ingest();
+  HomedContext* context = environment.contexts.find(number_at(info, 0));
+  Napi::Object result = Napi::Object::New(info.Env());
+  if (context == nullptr) {
+    return result;
+  }
+  // Of a remote context this reads plain counters that its thread writes: a snapshot, off by what
+  // is under way, taken in the home so that it is not torn.
+  aio::EngineCounters counters;
+  std::size_t in_flight = 0;
+  context->run_and_wait([&] {
+    counters = context->aio().engine().counters();
+    in_flight = context->aio().engine().in_flight();
+  });
+  describe_engine(result, context->report());
+  Napi::Object submitted = Napi::Object::New(info.Env());
+  const auto count = [&](aio::IoOpcode opcode) {
+    return static_cast<double>(counters.submitted[static_cast<std::size_t>(opcode)]);
+  };
+  submitted.Set("read", count(aio::IoOpcode::kRead));
+  submitted.Set("write", count(aio::IoOpcode::kWrite));
+  submitted.Set("fdatasync", count(aio::IoOpcode::kFdatasync));
+  submitted.Set("call", count(aio::IoOpcode::kCall));
+  result.Set("submitted", submitted);
+  result.Set("inFlight", static_cast<double>(in_flight));
+  result.Set("ringSubmissions", static_cast<double>(counters.ring_submissions));
+  result.Set("workerSubmissions", static_cast<double>(counters.worker_submissions));
+  result.Set("unregisteredFiles", static_cast<double>(counters.unregistered_files));
+  result.Set("unregisteredBuffers", static_cast<double>(counters.unregistered_buffers));
+  result.Set("now", static_cast<double>(context->kind() == HomeKind::kVirtual
+                                            ? context->virtual_clock().now()
+                                            : 0));
+  return result;
+}
+
+void context_advance(const Napi::CallbackInfo& info) {
+  Environment& environment = environment_of(info);
+  environment.ring().ingest();
+  HomedContext* context = environment.contexts.find(number_at(info, 0));
+  if (context == nullptr || context->kind() != HomeKind::kVirtual) {
+    return;
+  }
+  context->advance(static_cast<aio::Nanoseconds>(std::max(0.0, number_at(info, 1))));
+  environment.outbox().ring();
+  environment.prepare_sleep(true);
+}
+
+}  // namespace
+
+void export_contexts(Environment& environment, Napi::Object exports) {
+  add_function(environment, exports, "hostFeatures", host_features);
+  add_function(environment, exports, "claimFallbackWarning", claim_fallback_warning);
+  add_function(environment, exports, "contextCreate", context_create);
+  add_function(environment, exports, "contextDestroy", context_destroy);
+  add_function(environment, exports, "contextInfo", context_info);
+  add_function(environment, exports, "contextAdvance", context_advance);
+}
+
+}  // namespace blk::binding

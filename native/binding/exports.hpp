@@ -1,0 +1,31 @@
+// What each file of binding/ adds to the addon's exports.
+#pragma once
+
+#include <napi.h>
+
+#include "binding/environment.hpp"
+
+namespace blk::binding {
+
+void export_requests(Environment& environment, Napi::Object exports);
+void export_contexts(Environment& environment, Napi::Object exports);
+void export_nodes(Environment& environment, Napi::Object exports);
+void export_backends(Environment& environment, Napi::Object exports);
+void export_memory(Environment& environment, Napi::Object exports);
+
+/// Adds a function that receives the environment as its data.
+template <typename Callback>
+void add_function(Environment& environment, Napi::Object exports, const char* name,
+                  Callback callback) {
+  exports.Set(name, Napi::Function::New(exports.Env(), callback, name, &environment));
+}
+
+inline Environment& environment_of(const Napi::CallbackInfo& info) {
+  return *static_cast<Environment*>(info.Data());
+}
+
+inline double number_at(const Napi::CallbackInfo& info, std::size_t index) {
+  return info[index].IsNumber() ? info[index].As<Napi::Number>().DoubleValue() : 0;
+}
+
+}  // namespace blk::binding

@@ -1,0 +1,93 @@
+#include "binding/layout.hpp"
+
+#include <cstddef>
+
+#include "aio/probe.hpp"
+#include "binding/homed-context.hpp"
+#include "binding/protocol.hpp"
+#include "block/flags.hpp"
+#include "block/request.hpp"
+
+namespace blk::binding {
+namespace {
+
+struct Entry {
+  const char* name;
+  double value;
+};
+
+template <typename Enum>
+double number(Enum value) {
+  return static_cast<double>(value);
+}
+
+constexpr double words(std::size_t bytes) { return static_cast<double>(bytes / 4); }
+constexpr double floats(std::size_t bytes) { return static_cast<double>(bytes / 8); }
+
+}  // namespace
+
+Napi::Object layout(Napi::Env env) {
+  using block::Operation;
+  const Entry entries[] = {
+      {"Operation.read", number(Operation::kRead)},
+      {"Operation.write", number(Operation::kWrite)},
+      {"Operation.writeZeroes", number(Operation::kWriteZeroes)},
+      {"Operation.discard", number(Operation::kDiscard)},
+      {"Operation.flush", number(Operation::kFlush)},
+      {"Operation.truncate", number(Operation::kTruncate)},
+      {"Operation.ioctl", number(Operation::kIoctl)},
+      {"Operation.length", number(Operation::kLength)},
+      {"Operation.abort", number(Operation::kAbort)},
+      {"Operation.vector", kOperationVector},
+      {"RequestFlag.fua", block::kRequestFua},
+      {"RequestFlag.mayUnmap", block::kRequestMayUnmap},
+      {"RequestFlag.noFallback", block::kRequestNoFallback},
+      {"RequestFlag.compressed", block::kRequestCompressed},
+      {"RequestFlag.serialising", block::kRequestSerialising},
+      {"RequestFlag.noWait", block::kRequestNoWait},
+      {"RequestFlag.writeUnchanged", block::kRequestWriteUnchanged},
+      {"Permission.consistentRead", block::kPermConsistentRead},
+      {"Permission.write", block::kPermWrite},
+      {"Permission.writeUnchanged", block::kPermWriteUnchanged},
+      {"Permission.resize", block::kPermResize},
+      {"Permission.all", block::kPermAll},
+      {"ChildRole.data", block::kChildData},
+      {"ChildRole.metadata", block::kChildMetadata},
+      {"ChildRole.filtered", block::kChildFiltered},
+      {"ChildRole.cow", block::kChildCow},
+      {"ChildRole.primary", block::kChildPrimary},
+      {"ContextHome.node", number(HomeKind::kNode)},
+      {"ContextHome.ioThread", number(HomeKind::kIoThread)},
+      {"ContextHome.virtual", number(HomeKind::kVirtual)},
+      {"EngineChoice.auto", number(aio::EngineChoice::kAuto)},
+      {"EngineChoice.io_uring", number(aio::EngineChoice::kIoUring)},
+      {"EngineChoice.threads", number(aio::EngineChoice::kThreads)},
+      {"Descriptor.bytes", kDescriptorBytes},
+      {"Descriptor.slot", words(offsetof(Descriptor, slot))},
+      {"Descriptor.backend", floats(offsetof(Descriptor, backend))},
+      {"Descriptor.offset", floats(offsetof(Descriptor, offset))},
+      {"Descriptor.length", floats(offsetof(Descriptor, length))},
+      {"Descriptor.region", words(offsetof(Descriptor, region))},
+      {"Descriptor.buffers", words(offsetof(Descriptor, buffers))},
+      {"Descriptor.regionOffset", floats(offsetof(Descriptor, region_offset))},
+      {"Descriptor.argument", floats(offsetof(Descriptor, argument))},
+      {"Descriptor.generation", words(offsetof(Descriptor, generation))},
+      {"SUBMISSION_CAPACITY", kSubmissionCapacity},
+      {"Completion.bytes", kCompletionBytes},
+      {"Completion.slot", words(offsetof(CompletionEntry, slot))},
+      {"Completion.node", words(offsetof(CompletionEntry, node))},
+      {"COMPLETION_CAPACITY", kCompletionCapacity},
+      {"CompletionEvent.idle", kEventIdle},
+      {"CompletionEvent.resized", kEventResized},
+      {"Header.bytes", kHeaderBytes},
+      {"Header.submitted", words(offsetof(Header, submitted))},
+      {"Header.syncNode", words(offsetof(Header, sync_node))},
+  };
+  Napi::Object table = Napi::Object::New(env);
+  for (const Entry& entry : entries) {
+    table.Set(entry.name, entry.value);
+  }
+  return table;
+}
+
+}  // namespace blk::binding

@@ -1,0 +1,68 @@
+// What IOThreads have for JavaScript: finished requests and news, one batch and one doorbell.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "aio/doorbell.hpp"
+#include "aio/list.hpp"
+#include "aio/runnable.hpp"
+#include "block/node.hpp"
+
+namespace blk::binding {
+
+/// Any thread puts in; the JavaScript thread takes out.
+class Outbox final : public block::GraphListener {
+ public:
+  int open() { return doorbell_.open(); }
+  int fd() const { return doorbell_.fd(); }
+
+  void put(aio::IntrusiveList<aio::Runnable>& finished) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      finished.splice_to(finished_);
+    }
+    ring();
+  }
+  void ring() { doorbell_.ring(); }
+
+  // block::GraphListener
+  void on_idle() override {
+    idle_.store(true);
+    ring();
+  }
+  void on_resized(std::uint32_t node_id) override {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      resized_.push_back(node_id);
+    }
+    ring();
+  }
+  void on_parked(int change) override {
+    parked_.fetch_add(change);
+    ring();
+  }
+
+  // JavaScript thread
+  /// Before looking: whatever is put in later rings again.
+  void answer() { doorbell_.answer(true); }
+  void take(aio::IntrusiveList<aio::Runnable>& finished, std::vector<std::uint32_t>& resized) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    finished_.splice_to(finished);
+    resized.swap(resized_);
+  }
+  bool take_idle() { return idle_.exchange(false); }
+  int parked() const { return parked_.load(); }
+
+ private:
+  aio::Doorbell doorbell_;
+  std::mutex mutex_;
+  aio::IntrusiveList<aio::Runnable> finished_;
+  std::vector<std::uint32_t> resized_;
+  std::atomic<bool> idle_{false};
+  std::atomic<int> parked_{0};
+};
+
+}  // namespace blk::binding

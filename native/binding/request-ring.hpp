@@ -1,0 +1,113 @@
+// The two shared buffers through which requests and results cross the border, and the counting that
+// goes with it.
+//
+//   lib/: descriptors --submit(), flush()--> ingest --> backend ... done --> collect --> lib/ settles
+//                                            count                                    uncount (batch)
+//
+// JavaScript thread only.
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "aio/clock.hpp"
+#include "aio/list.hpp"
+#include "aio/runnable.hpp"
+#include "binding/bound-request.hpp"
+#include "binding/protocol.hpp"
+
+namespace blk::binding {
+
+class Environment;
+struct BoundBackend;
+
+class RequestRing {
+ public:
+  explicit RequestRing(Environment& environment) : environment_(environment) {}
+
+  /// Makes the shared buffers and keeps `deliver`.
+  Napi::Value open(Napi::Function deliver);
+  bool is_open() const { return header_ != nullptr; }
+
+  /// Hands over the descriptors and submits; delivers nothing.
+  void submit();
+  /// See NativeBinding.flush().
+  std::uint32_t flush();
+  /// See NativeBinding.runSync().
+  double run_sync();
+  /// Hands over descriptors, so that what the caller does next comes after them.
+  void ingest();
+
+  /// From the loop: collects, calls JavaScript, lets the loop sleep.
+  void on_loop();
+  /// A new turn of the loop: the inline budget starts again.
+  void new_turn() {
+    inline_flushes_ = 0;
+    turn_start_ = 0;
+  }
+
+  /// A control request that will finish on `request->slot`.
+  void add(BoundRequest* request);
+  /// A control request that is done without having been home.
+  void finish_here(BoundRequest* request) { finished_.push_back(request); }
+  /// What was started outside flush() is told from the loop, which must stay awake for it.
+  void kick();
+  /// The parked request on this slot, if any, leaves its queue.
+  void cancel(std::int32_t slot, std::int32_t generation);
+  std::size_t outstanding() const { return outstanding_; }
+
+  /// Teardown: JavaScript is not called any more and nothing of it is referred to.
+  void close();
+  /// Teardown, after every context stopped: frees whatever is left without telling anybody.
+  void drop_everything();
+
+ private:
+  static constexpr int kMaxInlineFlushes = 64;
+  static constexpr aio::Nanoseconds kMaxInlineTime = 200'000;
+
+  BoundRequest* take_from_pool();
+  void give_back(BoundRequest* request);
+  void free(BoundRequest* request);
+
+  std::uint32_t ingest_one(std::uint32_t index, std::uint32_t count);
+  int describe_data(BoundRequest& request, std::uint32_t index, std::uint32_t count,
+                    std::uint32_t& used);
+  int add_buffer(BoundRequest& request, std::uint32_t region, double offset, double length);
+  void prepare(BoundRequest& request, const Descriptor& descriptor);
+  std::int64_t run_prepared(BoundRequest* request);
+
+  bool is_over_budget();
+  void uncount_delivered();
+  std::uint32_t collect();
+  void write_events();
+  void write_completion(BoundRequest* request);
+  void append_entry(double result, std::int32_t slot, std::int32_t node);
+  bool owes_completions() const;
+
+  Environment& environment_;
+  Header* header_ = nullptr;
+  Descriptor* descriptors_ = nullptr;
+  CompletionEntry* completions_ = nullptr;
+  std::uint32_t completion_count_ = 0;
+  std::vector<Napi::Reference<Napi::ArrayBuffer>> buffers_;
+  Napi::FunctionReference deliver_;
+  std::unique_ptr<Napi::AsyncContext> async_context_;
+
+  aio::IntrusiveList<aio::Runnable> finished_;   // results known, not yet written
+  aio::IntrusiveList<aio::Runnable> delivered_;  // written; counted until lib/ settled them
+  std::vector<std::uint32_t> resized_;
+  BoundRequest* sync_request_ = nullptr;
+  std::vector<BoundRequest*> by_slot_;
+  std::size_t outstanding_ = 0;
+
+  aio::IntrusiveList<aio::Runnable> pool_;
+  std::vector<std::unique_ptr<BoundRequest[]>> pool_chunks_;
+
+  int inline_flushes_ = 0;
+  aio::Nanoseconds turn_start_ = 0;
+};
+
+}  // namespace blk::binding
