@@ -94,7 +94,7 @@ void IoThread::run_once(Nanoseconds limit) {
 void IoThread::wind_down() {
   Engine& engine = context_->engine();
   const Nanoseconds deadline = stop_deadline_.load(std::memory_order_relaxed);
-  engine.cancel_all();
+  context_->close();
   while (!context_->is_idle() && clock_.now() < deadline) {
     context_->timers().fire(kNever);  // whoever sleeps goes on, and finds the engine closed
     run_once(deadline);
