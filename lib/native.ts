@@ -1,0 +1,49 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import load from 'node-gyp-build';
+
+/** What the addon exports. */
+export interface Native {
+  readonly version: string;
+}
+
+/** The package's folder: the code runs from dist/ and, in tests, from lib/. */
+function packageRoot(): string {
+  let folder = __dirname;
+  while (!existsSync(join(folder, 'package.json'))) {
+    const parent = dirname(folder);
+    if (parent === folder) throw new Error(`block-backend: no package.json above ${__dirname}`);
+    folder = parent;
+  }
+  return folder;
+}
+
+/** The command that builds the addon: a checkout has scripts, the published package has not. */
+function buildCommand(root: string): string {
+  return existsSync(join(root, 'scripts/build.mjs'))
+    ? 'npm run build'
+    : `npx -y cmake-js@8.0.0 rebuild -d ${JSON.stringify(root)}`;
+}
+
+function describe(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return text.trim().split('\n', 1)[0] ?? text;
+}
+
+function loadNative(): Native {
+  if (process.platform !== 'linux') {
+    throw new Error(`block-backend: runs on Linux only, this is ${process.platform}`);
+  }
+  const root = packageRoot();
+  try {
+    // Honours BLOCK_BACKEND_PREBUILD, then build/Release, then prebuilds/.
+    return load(root) as Native;
+  } catch (cause) {
+    throw new Error(
+      `block-backend: cannot load the native addon: ${describe(cause)}. To build it here, run: ${buildCommand(root)}`,
+      { cause },
+    );
+  }
+}
+
+export const native: Native = loadNative();

@@ -1,0 +1,50 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const root = join(__dirname, '..');
+
+/** Runs a CommonJS program that resolves the package as its users do, and parses what it prints. */
+async function consumer(program: string, env: NodeJS.ProcessEnv = {}): Promise<unknown> {
+  const { stdout } = await promisify(execFile)(process.execPath, ['-e', program], {
+    cwd: root,
+    env: { ...process.env, ...env },
+  });
+  return JSON.parse(stdout);
+}
+
+describe('package', () => {
+  test('package: ESM and CJS consumers load one native instance', async () => {
+    const result = await consumer(`
+      const opened = [];
+      const { dlopen } = process;
+      process.dlopen = (module, ...rest) => {
+        opened.push(module.filename);
+        return dlopen(module, ...rest);
+      };
+      const cjs = require('block-backend');
+      import('block-backend').then((esm) => {
+        const keys = Object.keys(cjs).sort();
+        console.log(JSON.stringify({
+          opened: opened.length,
+          missing: keys.filter((key) => !(key in esm)),
+          different: keys.filter((key) => esm[key] !== cjs[key]),
+          version: cjs.version,
+        }));
+      });
+    `);
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    expect(result).toEqual({ opened: 1, missing: [], different: [], version });
+  });
+
+  test('package: an addon that cannot be loaded gives one error with the command that helps', async () => {
+    const message = await consumer(
+      `try { require('block-backend'); } catch (error) { console.log(JSON.stringify(error.message)); }`,
+      { BLOCK_BACKEND_PREBUILD: join(root, 'no-such-folder') },
+    );
+    expect(message).toMatch(
+      /^block-backend: cannot load the native addon: No native build was found .*To build it here, run: npm run build$/,
+    );
+  });
+});
