@@ -40,7 +40,7 @@ inline int run_in_child(const char* name) {
 /// From now on `system_call` fails with `error` in this thread and those it starts. With
 /// `argument` >= 0 only when its argument of that number equals `value`.
 inline bool forbid(int system_call, int error, int argument = -1, unsigned value = 0) {
-  const auto refusal = static_cast<unsigned>(SECCOMP_RET_ERRNO | (error & SECCOMP_RET_DATA));
+  const unsigned refusal = SECCOMP_RET_ERRNO | (static_cast<unsigned>(error) & SECCOMP_RET_DATA);
   const auto number = static_cast<unsigned>(offsetof(seccomp_data, nr));
   // The low half of the argument, on little-endian machines.
   const auto low = static_cast<unsigned>(offsetof(seccomp_data, args)) +
