@@ -56,14 +56,14 @@ class UringEngine final : public Engine {
   std::uint32_t flags() const { return flags_; }
 
  private:
-  enum class Route : std::uint8_t { kRing, kWorkers };
-
   UringEngine() = default;
   int open(RingHome home);
   int open_doorbell();
 
-  Route route(const IoOp& op) const;
   bool fill();
+  static bool goes_to_ring(const IoOp& op);
+  static IoOp* for_worker(IoOp* op);
+  void collect_from_workers();
   void arm_doorbell();
   void fill_cancellations();
   void prepare(io_uring_sqe& sqe, IoOp& op);
@@ -74,8 +74,6 @@ class UringEngine final : public Engine {
 
   void run_task_work();
   void consume();
-  void settle(IoOp* op, std::int32_t result);
-  bool learn_from_trial(IoOp& op, std::int32_t result);
   void doorbell_rang(std::int32_t result);
   void finish(IoOp* op, std::int64_t result);
   void finish_queue(std::int64_t result);
