@@ -8,6 +8,14 @@ namespace blk::binding {
 
 inline constexpr std::uint8_t kOperationVector = 15;
 
+/// Switches of a backend (BackendFlag).
+enum class FlagId : std::uint8_t {
+  kTrayOpen = 0,
+  kWriteCache = 1,
+  kAllowWriteBeyondEnd = 2,
+  kDisableQueueing = 3,
+};
+
 inline constexpr std::size_t kDescriptorBytes = 64;
 inline constexpr std::uint32_t kSubmissionCapacity = 4096;
 inline constexpr std::size_t kCompletionBytes = 16;
