@@ -25,8 +25,8 @@ Napi::Value backend_create(const Napi::CallbackInfo& info) {
   if (home == nullptr) {
     return result(info, 0);
   }
-  return result(info, environment.backends.insert(std::make_shared<BoundBackend>(
-                          std::move(home), environment.outbox())));
+  return result(info, environment.backends.insert(
+                          std::make_shared<BoundBackend>(std::move(home), environment.outbox())));
 }
 
 Napi::Value backend_destroy(const Napi::CallbackInfo& info) {

@@ -43,7 +43,8 @@ struct Descriptor {
   std::int32_t reserved;
 };
 static_assert(sizeof(Descriptor) == kDescriptorBytes);
-static_assert(offsetof(Descriptor, region) == 8 * 4 && offsetof(Descriptor, region_offset) == 5 * 8);
+static_assert(offsetof(Descriptor, region) == 8 * 4 &&
+              offsetof(Descriptor, region_offset) == 5 * 8);
 static_assert(offsetof(Descriptor, generation) == 14 * 4);
 
 /// Further buffers of a vectored request.
