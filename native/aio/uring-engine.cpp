@@ -157,11 +157,13 @@ UringEngine::~UringEngine() {
   if (!ring_open_) {
     return;
   }
-  if (!stopped_) {
-    cancel_all();
-    stop(MonotonicClock().now() + 2 * kSecond);
-  }
   release_ring_fd();
+  if (!stopped_) {
+    // Never used, or its owner was hasty. Only its home can stop it.
+    const bool at_home = std::this_thread::get_id() == home_;
+    cancel_all();
+    stop(at_home ? MonotonicClock().now() + 2 * kSecond : 0);
+  }
   io_uring_queue_exit(&ring_);
 }
 
@@ -242,8 +244,10 @@ bool UringEngine::fill() {
   return out_of_entries;
 }
 
+// A negative offset is left to the system call, which refuses it: to the ring, -1 means the file's
+// own position, which other requests move.
 bool UringEngine::goes_to_ring(const IoOp& op) {
-  if (op.opcode == IoOpcode::kCall || op.file->workers_only) {
+  if (op.opcode == IoOpcode::kCall || op.file->workers_only || op.offset < 0) {
     return false;
   }
   return op.opcode == IoOpcode::kRead ||
@@ -399,9 +403,9 @@ void UringEngine::reap(IntrusiveList<IoOp>& done) {
     workers_finished_ = false;
     collect_from_workers();
   }
+  submit();  // first: what it finds refused is finished as well
   in_flight_ -= finished_.size();
   finished_.splice_to(done);
-  submit();
 }
 
 // Lets the kernel post completions it holds back: with COOP_TASKRUN and DEFER_TASKRUN it does so
@@ -508,6 +512,7 @@ bool UringEngine::stop(Nanoseconds deadline) {
     return true;
   }
   stopping_ = true;
+  cancel_operations_ = in_ring_ > 0;  // again: an operation can escape while it is being retried
   cancel_doorbell_ = doorbell_armed_;
   while (in_ring_ > 0 || doorbell_armed_) {
     submit();

@@ -11,7 +11,7 @@
 // tells that anything happened: a completion, a finished worker, wake().
 //
 // No completion is ever lost: the completion queue has 2 * 128 = 256 entries, and at most 128
-// operations + 1 doorbell read + 2 cancellations = 131 can be outstanding. (Should it overflow all
+// operations + 1 doorbell read + 3 cancellations = 132 can be outstanding. (Should it overflow all
 // the same, NODROP kernels keep the rest and run_task_work() fetches it.)
 #pragma once
 

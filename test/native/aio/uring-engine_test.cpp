@@ -395,6 +395,12 @@ TEST_CASE("aio/uring: reads of one buffer, of many, of none; short at the end of
     vectored.iovcnt = 0;
     CHECK(home.run_one(vectored) == 0);
 
+    // To a ring, offset -1 would mean the descriptor's own position.
+    for (std::int64_t offset : {-1, -512}) {
+      Transfer negative(IoOpcode::kRead, file, buffer.data(), 10, offset);
+      CHECK(home.run_one(negative) == -EINVAL);
+    }
+
     File closed = file_of(-1);
     Transfer bad(IoOpcode::kRead, closed, buffer.data(), 1);
     CHECK(home.run_one(bad) == -EBADF);
