@@ -70,21 +70,21 @@ void backend_set_flag(const Napi::CallbackInfo& info) {
   if (bound == nullptr) {
     return;
   }
-  const int flag = static_cast<int>(number_at(info, 1));
+  const auto flag = static_cast<BackendFlag>(static_cast<int>(number_at(info, 1)));
   const bool value = info[2].ToBoolean().Value();
   post_call(*bound->home, [bound, flag, value] {
     block::BackendFlags& flags = bound->backend.flags();
-    switch (flag) {  // BackendFlag in protocol.ts
-      case 0:
+    switch (flag) {
+      case BackendFlag::kTrayOpen:
         flags.tray_open = value;
         break;
-      case 1:
+      case BackendFlag::kWriteCache:
         flags.write_cache = value;
         break;
-      case 2:
+      case BackendFlag::kAllowWriteBeyondEnd:
         flags.allow_write_beyond_end = value;
         break;
-      case 3:
+      case BackendFlag::kDisableQueueing:
         flags.disable_queueing = value;
         break;
       default:

@@ -19,6 +19,14 @@ inline constexpr std::int32_t kSlotSync = -1;  // the request that runSync() is 
 inline constexpr std::int32_t kEventIdle = -1;
 inline constexpr std::int32_t kEventResized = -2;
 
+/// What backendSetFlag() sets.
+enum class BackendFlag : std::uint8_t {
+  kTrayOpen,
+  kWriteCache,
+  kAllowWriteBeyondEnd,
+  kDisableQueueing,
+};
+
 /// The layout of one descriptor, as JavaScript writes it. Every field is at the word that
 /// `Descriptor` in protocol.ts names.
 struct Descriptor {
