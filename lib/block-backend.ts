@@ -58,6 +58,8 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     roots.add(root);
     backends.set(root, this);
     if (settings.name !== undefined) this.setName(settings.name);
+    // A section over everything covers it from its first request on.
+    graph().drains.refresh();
   }
 
   /**
@@ -80,13 +82,15 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
       if (settings.name !== undefined) names.checkDevice(settings.name);
       const context = graph().contextFor(plan, settings.context) ?? AioContext.main;
       const node = await graph().open(plan, context, change);
-      const blk = new BlockBackend({ ...settings, context });
+      let blk: BlockBackend | undefined;
       try {
+        // Fails when its name was given away while the node was being opened.
+        blk = new BlockBackend({ ...settings, context });
         blk.#root.wanted = wantedGrant(settings, node);
         graph().attach(blk.#root, node, change);
         return blk;
       } catch (error) {
-        blk.#destroy();
+        if (blk !== undefined) blk.#destroy();
         await graph().closeUnused(node, change);
         throw error;
       }
@@ -178,7 +182,8 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
 
   /** What the device on this backend wants to know of drained sections. (blk_set_dev_ops) */
   setDeviceOps(ops: DeviceOps | undefined): void {
-    this.#root.deviceOps = ops;
+    this.#root.setDeviceOps(ops);
+    this.kickDrain();
   }
 
   /**
@@ -238,6 +243,7 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     const { drains, lock } = graph();
     const root = this.#root;
     this.port.close();
+    root.closing = true;
     const section = drains.begin(() => [root]);
     environment().binding.backendAbortParked(root.handle, Errno.ENOMEDIUM);
     environment().ring.arm();

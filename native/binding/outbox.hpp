@@ -54,6 +54,7 @@ class Outbox final : public block::GraphListener {
     resized.swap(resized_);
   }
   bool take_idle() { return idle_.exchange(false); }
+  bool is_idle_untold() const { return idle_.load(); }
   int parked() const { return parked_.load(); }
 
  private:
