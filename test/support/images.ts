@@ -1,14 +1,12 @@
-// Image files for tests, in a folder that goes when the test file is done.
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+// Image files for tests.
+import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { scratchFolder } from './matrix.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'block-backend-test-'));
+const folder = scratchFolder();
 let count = 0;
 
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** A new file; `content` repeats up to `bytes`, or the file is one hole. */
+/** A new file of `bytes` bytes; `content` repeats, or the file is one hole. */
 export function image(bytes: number, content?: Uint8Array): string {
   count += 1;
   const filename = join(folder, `image${count}`);
