@@ -325,7 +325,8 @@ void RequestRing::on_loop() {
     Napi::Env env = environment_.napi();
     Napi::HandleScope scope(env);
     napi_value argument = Napi::Number::New(env, count);
-    deliver_.MakeCallback(env.Global(), 1, &argument, *async_context_);
+    // Not deliver_.MakeCallback(), which ends the process when the environment refuses to call.
+    napi_make_callback(env, *async_context_, env.Global(), deliver_.Value(), 1, &argument, nullptr);
     report_uncaught(env);
   }
   environment_.prepare_sleep(owes_completions());
