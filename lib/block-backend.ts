@@ -2,7 +2,12 @@ import { AioContext } from './aio/context.js';
 import { environment } from './aio/environment.js';
 import { AioForms } from './backend/aio-forms.js';
 import { type RequestOwner, RequestPort } from './backend/request-port.js';
-import { type BackendInfo, type BackendSettings, wantedGrant } from './backend/settings.js';
+import {
+  type BackendInfo,
+  type BackendSettings,
+  checkSettings,
+  wantedGrant,
+} from './backend/settings.js';
 import { BackendSwitches } from './backend/switches.js';
 import { invalidArgumentType } from './errors/argument-errors.js';
 import { BlockError, BlockUsageError } from './errors/block-error.js';
@@ -46,6 +51,7 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
    * @throws BlockError EINVAL for a name that is malformed or taken.
    */
   constructor(settings: BackendSettings = {}) {
+    checkSettings(settings);
     super();
     const { names, roots } = graph();
     if (settings.name !== undefined) names.checkDevice(settings.name);
@@ -76,6 +82,7 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     if (typeof options !== 'string' && (typeof options !== 'object' || options === null)) {
       throw invalidArgumentType('options', 'an object or a string', options);
     }
+    checkSettings(settings);
     const plan = parseOptions(options);
     const { lock, names } = graph();
     return lock.run('open', async (change) => {

@@ -29,6 +29,10 @@ const BITS: Readonly<Record<PermissionName, number>> = {
   resize: RZ,
 };
 
+export function isPermissionName(value: unknown): value is PermissionName {
+  return typeof value === 'string' && Object.hasOwn(BITS, value);
+}
+
 export function permissionBits(names: readonly PermissionName[]): number {
   return names.reduce((bits, name) => bits | BITS[name], 0);
 }
