@@ -17,8 +17,8 @@ namespace {
 constexpr std::size_t kPoolChunk = 256;
 
 std::int64_t to_integer(double number) {
-  // lib/ passes safe integers; anything else is its bug, and must not be undefined behaviour.
-  return number >= -9007199254740992.0 && number <= 9007199254740992.0
+  // lib/ passes 64-bit integers; anything else is its bug, and must not be undefined behaviour.
+  return number >= -9223372036854775808.0 && number < 9223372036854775808.0
              ? static_cast<std::int64_t>(number)
              : std::numeric_limits<std::int64_t>::min();
 }
@@ -113,6 +113,7 @@ void RequestRing::give_back(BoundRequest* request) {
   request->regions.clear();
   request->backend = nullptr;
   request->failed_node = 0;
+  request->report.reset();
   request->uncount_before_callback = false;
   // Last in, first out: the record is still in the cache.
   pool_.push_front(request);
@@ -384,12 +385,19 @@ void RequestRing::write_completion(BoundRequest* request) {
   if (request->settle != nullptr) {
     request->settle(request);
   }
+  keep_report(request);
   by_slot_[static_cast<std::size_t>(request->slot)] = nullptr;
   if (request->uncount_before_callback) {
     request->backend->uncount();
   }
   append_entry(static_cast<double>(request->result), request->slot,
                static_cast<std::int32_t>(request->failed_node));
+}
+
+void RequestRing::keep_report(BoundRequest* request) {
+  if (request->report != nullptr) {
+    environment_.reports[request->slot] = std::move(*request->report);
+  }
 }
 
 void RequestRing::append_entry(double result, std::int32_t slot, std::int32_t node) {
@@ -417,6 +425,7 @@ double RequestRing::run_sync() {
     request->result = run_prepared(request);
     request->backend->uncount();
   }
+  keep_report(request);
   header_->sync_node = static_cast<std::int32_t>(request->failed_node);
   const auto result = static_cast<double>(request->result);
   give_back(request);
