@@ -1,12 +1,7 @@
 // Images that cannot be opened, written or filled: one clear sentence each, and nothing is left.
 import { closeSync, mkdirSync, openSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  BlockBackend,
-  type BlockdevOptions,
-  BlockError,
-  type BlockNode,
-} from '../../lib/index.js';
+import { BlockBackend, type BlockdevOptions, BlockError, type BlockNode } from '../../lib/index.js';
 import { onEveryEngineAndHome, scratchFolder } from '../support/matrix.js';
 import { describeMounted, tinyExt4, tinyTmpfs } from '../support/mounts.js';
 import { program } from '../support/program.js';
