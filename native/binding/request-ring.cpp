@@ -262,7 +262,7 @@ void RequestRing::submit() {
 
 void RequestRing::kick() {
   environment_.submit_contexts();
-  environment_.outbox().ring();
+  ring_if_waiting();
   environment_.prepare_sleep(owes_completions());
 }
 
@@ -275,7 +275,7 @@ std::uint32_t RequestRing::flush() {
   std::uint32_t count = 0;
   if (is_over_budget()) {
     environment_.submit_contexts();
-    environment_.outbox().ring();
+    ring_if_waiting();
   } else {
     if (environment_.turn_contexts()) {
       environment_.outbox().ring();
@@ -284,6 +284,8 @@ std::uint32_t RequestRing::flush() {
   }
   if (count == 0) {
     environment_.prepare_sleep(owes_completions());
+  } else {
+    ++inline_flushes_;
   }
   return count;
 }
@@ -291,12 +293,22 @@ std::uint32_t RequestRing::flush() {
 // Completions that are delivered from inside flush() keep JavaScript from returning to the loop, so
 // their number and time are bounded: timers and sockets must not starve.
 bool RequestRing::is_over_budget() {
-  ++inline_flushes_;
+  if (inline_flushes_ == 0) {
+    return false;
+  }
   const aio::Nanoseconds now = aio::MonotonicClock().now();
   if (turn_start_ == 0) {
     turn_start_ = now;
   }
-  return inline_flushes_ > kMaxInlineFlushes || now - turn_start_ > kMaxInlineTime;
+  return inline_flushes_ >= kMaxInlineFlushes || now - turn_start_ > kMaxInlineTime;
+}
+
+// The engines' descriptors wake the loop for what the kernel finishes; what is finished already, or
+// ready to run, has nobody else to call.
+void RequestRing::ring_if_waiting() {
+  if (!finished_.empty() || environment_.has_work_ready()) {
+    environment_.outbox().ring();
+  }
 }
 
 void RequestRing::on_loop() {
@@ -442,6 +454,17 @@ std::int64_t RequestRing::run_prepared(BoundRequest* request) {
 
 // --- teardown
 // ------------------------------------------------------------------------------------------------
+
+bool RequestRing::uses_foreign_memory() const {
+  const auto is_foreign = [](const std::shared_ptr<aio::MemoryRegion>& region) {
+    return region != nullptr && region->is_foreign();
+  };
+  return std::any_of(by_slot_.begin(), by_slot_.end(), [&](const BoundRequest* request) {
+    return request != nullptr &&
+           (is_foreign(request->region) ||
+            std::any_of(request->regions.begin(), request->regions.end(), is_foreign));
+  });
+}
 
 void RequestRing::close() {
   header_ = nullptr;
