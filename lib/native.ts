@@ -1,11 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import load from 'node-gyp-build';
-
-/** What the addon exports. */
-export interface Native {
-  readonly version: string;
-}
+import type { NativeBinding } from './aio/native-binding.js';
 
 /** The package's folder: the code runs from dist/ and, in tests, from lib/. */
 function packageRoot(): string {
@@ -30,14 +26,14 @@ function describe(cause: unknown): string {
   return text.trim().split('\n', 1)[0] ?? text;
 }
 
-function loadNative(): Native {
+function loadNative(): NativeBinding {
   if (process.platform !== 'linux') {
     throw new Error(`block-backend: runs on Linux only, this is ${process.platform}`);
   }
   const root = packageRoot();
   try {
     // Honours BLOCK_BACKEND_PREBUILD, then build/Release, then prebuilds/.
-    return load(root) as Native;
+    return load(root) as NativeBinding;
   } catch (cause) {
     throw new Error(
       `block-backend: cannot load the native addon: ${describe(cause)}. To build it here, run: ${buildCommand(root)}`,
@@ -46,4 +42,4 @@ function loadNative(): Native {
   }
 }
 
-export const native: Native = loadNative();
+export const native: NativeBinding = loadNative();

@@ -10,6 +10,10 @@ export interface NativeFailure {
   readonly args: Readonly<Record<string, string>>;
 }
 
+export function isFailure(value: number | object): value is NativeFailure {
+  return typeof value === 'object' && 'errno' in value && 'kind' in value;
+}
+
 export interface SharedMemory {
   readonly header: ArrayBuffer;
   readonly submission: ArrayBuffer;
@@ -114,9 +118,14 @@ export interface NativeBinding {
    * loop.
    */
   flush(): number;
-  /** Runs the last written descriptor synchronously, after those before it were handed over. */
+  /**
+   * Runs the last written request (its slot is -1; its vector descriptors included) synchronously,
+   * after those before it were handed over. Returns its result; Header.syncNode names the node.
+   */
   runSync(): number;
 
+  /** True once per process, whichever environment asks first. */
+  claimFallbackWarning(): boolean;
   hostFeatures(): { engine: string; reason: string; flags: number; errno: number; kernel: string };
 
   contextCreate(

@@ -68,6 +68,9 @@ export const EngineChoice = { auto: 0, io_uring: 1, threads: 2 } as const;
  * | i[14] | slot generation                                                             |
  * | i[15] | reserved, 0                                                                 |
  *
+ * A request longer than the largest transfer (2147483136 bytes) carries no memory: region 0 and no
+ * buffers. native/ refuses it before it would touch any. A synchronous request has slot -1.
+ *
  * A `vector` descriptor: i[0] = operation, i[1] = buffers in it (1 or 2); the first buffer is
  * i[2] region id, f[2] offset in the region, f[3] length; the second i[8], f[5], f[6].
  */

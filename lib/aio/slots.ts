@@ -1,0 +1,123 @@
+// The requests that JavaScript waits for: one row each, in columns, so that a request costs no
+// object of its own.
+
+import type { Lease } from './slab.js';
+
+/** Settles the requests of its slots. */
+export interface SlotOwner {
+  /** `result` is a value or a negative errno; `node` the id of the failing node. */
+  settle(slot: number, result: number, node: number): void;
+}
+
+/** Error first, as in Node; `result` is what QEMU's callbacks get: a value or a negative errno. */
+export type RequestCallback = (error: Error | null, result: number) => void;
+
+/** Ties a request to an AbortSignal until it is settled. */
+export interface AbortLink {
+  readonly signal: AbortSignal;
+  readonly listener: () => void;
+}
+
+/** What must stay reachable until the request is settled, and what a read is copied to. */
+export type KeptMemory = ArrayBufferView | readonly ArrayBufferView[] | VectorCopy;
+
+/** A vectored request: the bytes of the copied views follow each other in the lease. */
+export interface VectorCopy {
+  readonly views: readonly ArrayBufferView[];
+  readonly lengths: readonly number[];
+  readonly copied: readonly boolean[];
+}
+
+const FIRST_CAPACITY = 256;
+const MAX_GENERATION = 0x7fffffff;
+
+/** A slot and its generation in one safe integer: 24 bits are enough for 16 million requests. */
+const SLOT_FACTOR = 2 ** 24;
+
+function grown<T extends Int32Array | Uint8Array | Float64Array>(old: T, larger: T): T {
+  larger.set(old);
+  return larger;
+}
+
+export class SlotTable {
+  generation = new Int32Array(0);
+  operation = new Uint8Array(0);
+  offset = new Float64Array(0);
+  length = new Float64Array(0);
+  readonly owner: (SlotOwner | undefined)[] = [];
+  readonly resolve: ((value: number) => void)[] = [];
+  readonly reject: ((error: Error) => void)[] = [];
+  readonly callback: (RequestCallback | undefined)[] = [];
+  readonly kept: (KeptMemory | undefined)[] = [];
+  readonly lease: (Lease | undefined)[] = [];
+  readonly abort: (AbortLink | undefined)[] = [];
+
+  #free = new Int32Array(0);
+  #freeCount = 0;
+
+  /** Requests that were taken and not yet released. */
+  get used(): number {
+    return this.generation.length - this.#freeCount;
+  }
+
+  take(owner: SlotOwner): number {
+    if (this.#freeCount === 0) this.#grow();
+    this.#freeCount -= 1;
+    const slot = this.#free[this.#freeCount] as number;
+    this.owner[slot] = owner;
+    return slot;
+  }
+
+  /** The slot may be taken again; whatever it referred to is let go. */
+  release(slot: number): void {
+    const generation = this.generation[slot] as number;
+    this.generation[slot] = generation === MAX_GENERATION ? 1 : generation + 1;
+    this.owner[slot] = undefined;
+    this.resolve[slot] = ignore;
+    this.reject[slot] = ignore;
+    this.callback[slot] = undefined;
+    this.kept[slot] = undefined;
+    this.lease[slot] = undefined;
+    this.abort[slot] = undefined;
+    this.#free[this.#freeCount] = slot;
+    this.#freeCount += 1;
+  }
+
+  /** What identifies the request even after its slot was taken again. */
+  ticket(slot: number): number {
+    return (this.generation[slot] as number) * SLOT_FACTOR + slot;
+  }
+
+  /** The slot of a request that is not settled yet, or -1. */
+  find(ticket: number): number {
+    const slot = ticket % SLOT_FACTOR;
+    const alive = this.owner[slot] !== undefined && this.ticket(slot) === ticket;
+    return alive ? slot : -1;
+  }
+
+  #grow(): void {
+    const old = this.generation.length;
+    const capacity = old === 0 ? FIRST_CAPACITY : old * 2;
+    this.generation = grown(this.generation, new Int32Array(capacity).fill(1, old));
+    this.operation = grown(this.operation, new Uint8Array(capacity));
+    this.offset = grown(this.offset, new Float64Array(capacity));
+    this.length = grown(this.length, new Float64Array(capacity));
+    this.#free = grown(this.#free, new Int32Array(capacity));
+    for (let slot = old; slot < capacity; slot += 1) {
+      this.owner.push(undefined);
+      this.resolve.push(ignore);
+      this.reject.push(ignore);
+      this.callback.push(undefined);
+      this.kept.push(undefined);
+      this.lease.push(undefined);
+      this.abort.push(undefined);
+    }
+    // Lowest slot on top, so that few slots stay few cache lines.
+    for (let slot = capacity - 1; slot >= old; slot -= 1) {
+      this.#free[this.#freeCount] = slot;
+      this.#freeCount += 1;
+    }
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,108 @@
+import type { RequestCallback } from '../aio/slots.js';
+import { type ByteCount, callbackProblem } from './arguments.js';
+import type { Problem } from './draft.js';
+import type { TruncateOptions, WriteOptions, ZeroOptions } from './options.js';
+import type { RequestPort } from './request-port.js';
+
+/** Identifies a request that was submitted with a callback. */
+export type AioRequest = number & { readonly __aioRequest: unique symbol };
+
+/**
+ * The same requests with callbacks (block-backend.c: blk_aio_*), for owners that keep their own
+ * request objects, such as device models: no promise is made.
+ *
+ * The callback gets `(error, result)`: null and the value, or the error and the negative errno. It
+ * runs exactly once and never before the call returned. The backend's in-flight count drops after
+ * it returned, except for abortRequest(), where it drops before. What it throws becomes an uncaught
+ * exception and does not disturb other requests.
+ */
+export class AioForms {
+  readonly #port: RequestPort;
+
+  /** @internal */
+  constructor(port: RequestPort) {
+    this.#port = port;
+  }
+
+  pread(offset: ByteCount, buffer: ArrayBufferView, callback: RequestCallback): AioRequest {
+    return this.#submit(this.#port.draft.read(offset, buffer), callback);
+  }
+
+  pwrite(
+    offset: ByteCount,
+    buffer: ArrayBufferView,
+    callback: RequestCallback,
+    options?: WriteOptions,
+  ): AioRequest {
+    return this.#submit(this.#port.draft.write(offset, buffer, options), callback);
+  }
+
+  preadv(
+    offset: ByteCount,
+    buffers: readonly ArrayBufferView[],
+    callback: RequestCallback,
+  ): AioRequest {
+    return this.#submit(this.#port.draft.readv(offset, buffers), callback);
+  }
+
+  pwritev(
+    offset: ByteCount,
+    buffers: readonly ArrayBufferView[],
+    callback: RequestCallback,
+    options?: WriteOptions,
+  ): AioRequest {
+    return this.#submit(this.#port.draft.writev(offset, buffers, options), callback);
+  }
+
+  pwriteZeroes(
+    offset: ByteCount,
+    bytes: ByteCount,
+    callback: RequestCallback,
+    options?: ZeroOptions,
+  ): AioRequest {
+    return this.#submit(this.#port.draft.writeZeroes(offset, bytes, options), callback);
+  }
+
+  pdiscard(offset: ByteCount, bytes: ByteCount, callback: RequestCallback): AioRequest {
+    return this.#submit(this.#port.draft.discard(offset, bytes), callback);
+  }
+
+  flush(callback: RequestCallback): AioRequest {
+    return this.#submit(this.#port.draft.flush(), callback);
+  }
+
+  truncate(size: ByteCount, callback: RequestCallback, options?: TruncateOptions): AioRequest {
+    return this.#submit(this.#port.draft.truncate(size, options), callback);
+  }
+
+  ioctl(
+    request: number,
+    buffer: ArrayBufferView | undefined,
+    callback: RequestCallback,
+  ): AioRequest {
+    return this.#submit(this.#port.draft.ioctl(request, buffer), callback);
+  }
+
+  /** Completes with `result`; the in-flight count drops before the callback. */
+  abortRequest(result: number, callback: RequestCallback): AioRequest {
+    return this.#submit(this.#port.draft.abort(result), callback);
+  }
+
+  /**
+   * Resolves when the request's callback has run, which got the request's true result: cancelling
+   * only waits. (blk_aio_cancel)
+   */
+  cancel(request: AioRequest): Promise<void> {
+    return this.#port.finished(request);
+  }
+
+  /** A hint without effect: the callback still runs once, later. (blk_aio_cancel_async) */
+  cancelAsync(_request: AioRequest): void {}
+
+  #submit(problem: Problem, callback: RequestCallback): AioRequest {
+    const wrong = callbackProblem(callback);
+    // Nobody could be told, so this is the one argument error that throws.
+    if (wrong !== undefined) throw wrong;
+    return this.#port.callback(problem, callback) as AioRequest;
+  }
+}

@@ -1,0 +1,65 @@
+// Checks of what users pass. Only what cannot be expressed natively is refused here: any safe
+// integer, negative ones included, reaches the native checks with their errnos.
+
+import { types } from 'node:util';
+import {
+  invalidArgumentType,
+  invalidArgumentValue,
+  outOfRange,
+} from '../errors/argument-errors.js';
+
+/** Bytes. A bigint must have an exact value as a number (2n ** 62n has). */
+export type ByteCount = number | bigint;
+
+const INT64_END = 2n ** 63n;
+
+/** What is wrong with a byte count, if anything. */
+export function byteCountProblem(name: string, value: unknown): Error | undefined {
+  if (typeof value === 'number') {
+    if (Number.isSafeInteger(value)) return undefined;
+    return invalidArgumentValue(name, 'a safe integer', value);
+  }
+  if (typeof value !== 'bigint') {
+    return invalidArgumentType(name, 'of type number or bigint', value);
+  }
+  if (value < -INT64_END || value >= INT64_END || BigInt(Number(value)) !== value) {
+    return outOfRange(name, 'a 64-bit integer that a double can hold exactly', value);
+  }
+  return undefined;
+}
+
+export function bufferProblem(name: string, value: unknown): Error | undefined {
+  if (ArrayBuffer.isView(value)) return undefined;
+  return invalidArgumentType(name, 'a Buffer, TypedArray or DataView', value);
+}
+
+export function buffersProblem(name: string, value: unknown): Error | undefined {
+  if (!Array.isArray(value)) {
+    return invalidArgumentType(name, 'an array of Buffers, TypedArrays or DataViews', value);
+  }
+  for (const [index, view] of value.entries()) {
+    const problem = bufferProblem(`${name}[${index}]`, view);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+export function callbackProblem(value: unknown): TypeError | undefined {
+  if (typeof value === 'function') return undefined;
+  return invalidArgumentType('callback', 'of type function', value);
+}
+
+export function signalProblem(value: unknown): Error | undefined {
+  const usable =
+    typeof value === 'object' &&
+    value !== null &&
+    'aborted' in value &&
+    'addEventListener' in value &&
+    !types.isProxy(value);
+  return usable ? undefined : invalidArgumentType('options.signal', 'an AbortSignal', value);
+}
+
+export function optionsProblem(value: unknown): Error | undefined {
+  if (typeof value === 'object' && value !== null) return undefined;
+  return invalidArgumentType('options', 'an object', value);
+}

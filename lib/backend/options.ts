@@ -1,0 +1,74 @@
+// What requests may be told beside their range and data.
+
+import { RequestFlag } from '../aio/protocol.js';
+import { invalidArgumentValue } from '../errors/argument-errors.js';
+
+/** Numbers of native block::Preallocation. */
+const Preallocation = { off: 0, metadata: 1, falloc: 2, full: 3 } as const;
+
+export interface RequestOptions {
+  /**
+   * Aborting lets a request that still waits in a drained section leave with an AbortError. One
+   * that runs already ends with its true result.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface WriteOptions extends RequestOptions {
+  /** Durable before the request completes (BDRV_REQ_FUA). */
+  readonly fua?: boolean | undefined;
+  /** Compressed, where the driver can (BDRV_REQ_WRITE_COMPRESSED); else ENOTSUP. */
+  readonly compressed?: boolean | undefined;
+  /** No overlapping request runs meanwhile (BDRV_REQ_SERIALISING). */
+  readonly serialising?: boolean | undefined;
+  /** EBUSY instead of waiting for overlapping requests (BDRV_REQ_NO_WAIT). */
+  readonly noWait?: boolean | undefined;
+  /** The data that a guest sees stays the same (BDRV_REQ_WRITE_UNCHANGED). */
+  readonly writeUnchanged?: boolean | undefined;
+}
+
+export interface ZeroOptions extends WriteOptions {
+  /** The range may be deallocated (BDRV_REQ_MAY_UNMAP). */
+  readonly mayUnmap?: boolean | undefined;
+  /** ENOTSUP instead of writing zeroes slowly (BDRV_REQ_NO_FALLBACK). */
+  readonly noFallback?: boolean | undefined;
+}
+
+/** How a growing image gets its space (QAPI: PreallocMode). */
+export type PreallocationMode = keyof typeof Preallocation;
+
+export interface TruncateOptions extends RequestOptions {
+  /** false: a larger result is as good, for devices that cannot shrink. Default true. */
+  readonly exact?: boolean | undefined;
+  /** Default 'off'. */
+  readonly preallocation?: PreallocationMode | undefined;
+}
+
+const FLAGS = [
+  'fua',
+  'compressed',
+  'serialising',
+  'noWait',
+  'writeUnchanged',
+  'mayUnmap',
+  'noFallback',
+] as const;
+
+/** The BDRV_REQ_* bits of a request's options. */
+export function requestFlags(options: ZeroOptions | undefined): number {
+  if (options === undefined) return 0;
+  let flags = 0;
+  for (const name of FLAGS) if (options[name]) flags |= RequestFlag[name];
+  return flags;
+}
+
+export function preallocationProblem(mode: unknown): Error | undefined {
+  if (mode === undefined || Object.hasOwn(Preallocation, mode as string)) return undefined;
+  const modes = Object.keys(Preallocation).join(', ');
+  return invalidArgumentValue('options.preallocation', `one of ${modes}`, mode);
+}
+
+/** A truncate's argument in its descriptor. */
+export function truncateArgument({ exact, preallocation }: TruncateOptions): number {
+  return Preallocation[preallocation ?? 'off'] | ((exact ?? true) ? 1 << 8 : 0);
+}

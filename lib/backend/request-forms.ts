@@ -1,0 +1,147 @@
+import type { ByteCount } from './arguments.js';
+import type { RequestOptions, TruncateOptions, WriteOptions, ZeroOptions } from './options.js';
+import type { RequestPort } from './request-port.js';
+
+/**
+ * The requests of a block backend, as promises and as synchronous calls.
+ *
+ * Offsets and lengths are bytes. Order of calls is order of submission; completion order is free.
+ * Arguments of a wrong type reject with ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or
+ * ERR_OUT_OF_RANGE; everything else rejects with a {@link BlockError}: EIO for a negative range or
+ * one that passes the end, ENOMEDIUM without a medium or on a closed backend, EPERM on a read-only
+ * node, and whatever the driver gives. Nothing ever throws before a promise was returned.
+ *
+ * Memory from `allocate()` and views of a SharedArrayBuffer are used as they are: do not touch them
+ * until the request is done. All other memory is copied: writes when they are submitted, reads when
+ * they complete.
+ *
+ * The synchronous forms run neither JavaScript nor the event loop meanwhile, and block the thread.
+ * They throw EDEADLK when only JavaScript could finish the request, as in a drained section.
+ */
+export abstract class RequestForms {
+  /** @internal */
+  protected abstract readonly port: RequestPort;
+
+  /**
+   * Reads `buffer.byteLength` bytes and resolves to that number. A range that straddles the end
+   * fails as a whole. (block-backend.c: blk_pread)
+   */
+  pread(offset: ByteCount, buffer: ArrayBufferView, options?: RequestOptions): Promise<number> {
+    return this.port.promise(this.port.draft.read(offset, buffer, options));
+  }
+
+  /** Writes all of `buffer` and resolves to the number of bytes. (blk_pwrite) */
+  pwrite(offset: ByteCount, buffer: ArrayBufferView, options?: WriteOptions): Promise<number> {
+    return this.port.promise(this.port.draft.write(offset, buffer, options));
+  }
+
+  /** Reads into several buffers, one after the other, in one request. (blk_preadv) */
+  preadv(
+    offset: ByteCount,
+    buffers: readonly ArrayBufferView[],
+    options?: RequestOptions,
+  ): Promise<number> {
+    return this.port.promise(this.port.draft.readv(offset, buffers, options));
+  }
+
+  /** Writes several buffers, one after the other, in one request. (blk_pwritev) */
+  pwritev(
+    offset: ByteCount,
+    buffers: readonly ArrayBufferView[],
+    options?: WriteOptions,
+  ): Promise<number> {
+    return this.port.promise(this.port.draft.writev(offset, buffers, options));
+  }
+
+  /** Makes a range read as zeroes; resolves to 0. (blk_pwrite_zeroes) */
+  pwriteZeroes(offset: ByteCount, bytes: ByteCount, options?: ZeroOptions): Promise<number> {
+    return this.port.promise(this.port.draft.writeZeroes(offset, bytes, options));
+  }
+
+  /**
+   * Tells that a range is not needed any more; resolves to 0. Does nothing unless the node was
+   * opened with discard=unmap and the driver can. (blk_pdiscard)
+   */
+  pdiscard(offset: ByteCount, bytes: ByteCount, options?: RequestOptions): Promise<number> {
+    return this.port.promise(this.port.draft.discard(offset, bytes, options));
+  }
+
+  /** Makes durable what was written and had completed before this call; resolves to 0. */
+  flush(options?: RequestOptions): Promise<number> {
+    return this.port.promise(this.port.draft.flush(options));
+  }
+
+  /**
+   * Resizes to `size` bytes; resolves to 0. Needs the permission to resize. Runs even in a drained
+   * section. EINVAL: negative. EACCES: read-only. ENOTSUP: the driver cannot. (blk_truncate)
+   */
+  truncate(size: ByteCount, options?: TruncateOptions): Promise<number> {
+    return this.port.promise(this.port.draft.truncate(size, options));
+  }
+
+  /**
+   * A driver-specific request; resolves to its return value. `buffer` is read, written or both, and
+   * must hold the size that the request encodes. ENOTSUP: the driver has none. EINVAL: a request of
+   * unknown size. (blk_ioctl)
+   */
+  ioctl(request: number, buffer?: ArrayBufferView, options?: RequestOptions): Promise<number> {
+    return this.port.promise(this.port.draft.ioctl(request, buffer, options));
+  }
+
+  /** The length in bytes, a multiple of 512. (blk_getlength) */
+  getLength(): Promise<number> {
+    return this.port.promise(this.port.draft.askLength());
+  }
+
+  /**
+   * A request that does nothing but complete with `result`: a negative errno, or a value. Works
+   * without a medium. (blk_abort_aio_request)
+   */
+  abortRequest(result: number): Promise<number> {
+    return this.port.promise(this.port.draft.abort(result));
+  }
+
+  preadSync(offset: ByteCount, buffer: ArrayBufferView): number {
+    return this.port.sync(this.port.draft.read(offset, buffer));
+  }
+
+  pwriteSync(offset: ByteCount, buffer: ArrayBufferView, options?: WriteOptions): number {
+    return this.port.sync(this.port.draft.write(offset, buffer, options));
+  }
+
+  preadvSync(offset: ByteCount, buffers: readonly ArrayBufferView[]): number {
+    return this.port.sync(this.port.draft.readv(offset, buffers));
+  }
+
+  pwritevSync(
+    offset: ByteCount,
+    buffers: readonly ArrayBufferView[],
+    options?: WriteOptions,
+  ): number {
+    return this.port.sync(this.port.draft.writev(offset, buffers, options));
+  }
+
+  pwriteZeroesSync(offset: ByteCount, bytes: ByteCount, options?: ZeroOptions): number {
+    return this.port.sync(this.port.draft.writeZeroes(offset, bytes, options));
+  }
+
+  pdiscardSync(offset: ByteCount, bytes: ByteCount): number {
+    return this.port.sync(this.port.draft.discard(offset, bytes));
+  }
+
+  flushSync(): number {
+    return this.port.sync(this.port.draft.flush());
+  }
+
+  truncateSync(size: ByteCount, options?: TruncateOptions): number {
+    return this.port.sync(this.port.draft.truncate(size, options));
+  }
+
+  ioctlSync(request: number, buffer?: ArrayBufferView): number {
+    return this.port.sync(this.port.draft.ioctl(request, buffer));
+  }
+
+  getLengthSync(): number {
+    return this.port.sync(this.port.draft.askLength());
+  }
+}

@@ -1,0 +1,288 @@
+// The one way of a backend's requests into native/ and back, whatever form they were called in.
+//
+//   draft (checked arguments) -> refusal? -> slot -> memory -> descriptor -> ... -> settle()
+
+import type { Environment } from '../aio/environment.js';
+import type { Handle } from '../aio/native-binding.js';
+import { Operation } from '../aio/protocol.js';
+import { NO_SLOT, type Ring } from '../aio/ring.js';
+import type { Slab } from '../aio/slab.js';
+import type { AbortLink, RequestCallback, SlotOwner, SlotTable } from '../aio/slots.js';
+import { AbortError, BlockError } from '../errors/block-error.js';
+import { Errno } from '../errors/errno.js';
+import { Draft, type Problem } from './draft.js';
+import { copyOut, Transfer } from './transfer.js';
+
+/** What requests need to know about the backend that they belong to. */
+export interface RequestOwner {
+  readonly name: string;
+  /** Some node below leaves buffers of reads as they are, so they must be copied in as well. */
+  readonly leavesReadBuffers: boolean;
+  nodeName(id: number): string | undefined;
+}
+
+const OPERATION_NAMES: Readonly<Record<number, string>> = {
+  [Operation.read]: 'pread',
+  [Operation.write]: 'pwrite',
+  [Operation.writeZeroes]: 'pwrite_zeroes',
+  [Operation.discard]: 'pdiscard',
+  [Operation.flush]: 'flush',
+  [Operation.truncate]: 'truncate',
+  [Operation.ioctl]: 'ioctl',
+  [Operation.length]: 'getlength',
+  [Operation.abort]: 'abort_request',
+};
+
+/** Operations whose range belongs into their errors. */
+function isRanged(operation: number): boolean {
+  return operation <= Operation.discard;
+}
+
+// A promise's functions, caught without a closure per request.
+let caughtResolve: (value: number) => void;
+let caughtReject: (error: Error) => void;
+function catchFunctions(resolve: (value: number) => void, reject: (error: Error) => void): void {
+  caughtResolve = resolve;
+  caughtReject = reject;
+}
+
+/** Runs a user's callback: what it throws is an uncaught exception and harms nobody else. */
+function runCallback(callback: RequestCallback, error: Error | null, result: number): void {
+  try {
+    callback(error, result);
+  } catch (thrown) {
+    process.nextTick(() => {
+      throw thrown;
+    });
+  }
+}
+
+export class RequestPort implements SlotOwner {
+  readonly draft = new Draft();
+  readonly #ring: Ring;
+  readonly #slots: SlotTable;
+  readonly #slab: Slab;
+  readonly #transfer: Transfer;
+  readonly #owner: RequestOwner;
+  readonly #cancelled = new Map<number, () => void>();
+  #handle: Handle;
+
+  constructor(environment: Environment, handle: Handle, owner: RequestOwner) {
+    this.#ring = environment.ring;
+    this.#slots = environment.ring.slots;
+    this.#slab = environment.slab;
+    this.#transfer = new Transfer(environment);
+    this.#handle = handle;
+    this.#owner = owner;
+  }
+
+  /** From now on every request fails with ENOMEDIUM; those under way go on. */
+  close(): void {
+    this.#handle = 0;
+  }
+
+  /** Submits the draft. Rejects with `problem` if there is one. */
+  promise(problem: Problem): Promise<number> {
+    const refusal = problem ?? this.#refusal();
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const slot = this.#slots.take(this);
+    const promise = new Promise<number>(catchFunctions);
+    this.#slots.resolve[slot] = caughtResolve;
+    this.#slots.reject[slot] = caughtReject;
+    this.#submit(slot);
+    return promise;
+  }
+
+  /** Submits the draft. The callback never runs before this returned. Returns a ticket. */
+  callback(problem: Problem, callback: RequestCallback): number {
+    const refusal = problem ?? this.#refusal();
+    const slot = this.#slots.take(this);
+    this.#slots.callback[slot] = callback;
+    const ticket = this.#slots.ticket(slot);
+    if (refusal === undefined) this.#submit(slot);
+    else process.nextTick(() => this.#finish(slot, resultOf(refusal), refusal));
+    return ticket;
+  }
+
+  /** Runs the draft to its end. Throws what a promise would reject with. */
+  sync(problem: Problem): number {
+    const refusal = problem ?? this.#refusal();
+    if (refusal !== undefined) throw refusal;
+    const { draft } = this;
+    const { operation, offset } = draft;
+    const errno = this.#describe();
+    const { lease, kept, length } = this.#transfer;
+    let result = errno;
+    let node = 0;
+    if (errno === 0) {
+      this.#push(NO_SLOT, operation, draft.argument);
+      result = this.#ring.binding.runSync();
+      node = this.#ring.syncNode;
+      // Others may have finished meanwhile.
+      this.#ring.arm();
+    }
+    draft.clear();
+    this.#transfer.clear();
+    let error: Error | undefined;
+    if (lease !== undefined) {
+      if (result >= 0 && readsData(operation)) error = copyOut(lease, kept, length);
+      this.#slab.release(lease);
+    }
+    if (result < 0) error = this.#failure(operation, offset, length, result, node);
+    if (error !== undefined) throw error;
+    return result;
+  }
+
+  /** Resolves when the request's callback has run; at once if it has already. */
+  finished(ticket: number): Promise<void> {
+    if (this.#slots.find(ticket) < 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const earlier = this.#cancelled.get(ticket);
+      this.#cancelled.set(ticket, () => {
+        earlier?.();
+        resolve();
+      });
+    });
+  }
+
+  settle(slot: number, result: number, node: number): void {
+    const slots = this.#slots;
+    const operation = slots.operation[slot] as number;
+    const length = slots.length[slot] as number;
+    const lease = slots.lease[slot];
+    let error: Error | undefined;
+    if (lease !== undefined) {
+      if (result >= 0 && readsData(operation)) error = copyOut(lease, slots.kept[slot], length);
+      this.#slab.release(lease);
+    }
+    if (result < 0) {
+      const { signal } = slots.abort[slot] ?? {};
+      error =
+        result === Errno.ECANCELED && signal?.aborted
+          ? new AbortError(signal.reason)
+          : this.#failure(operation, slots.offset[slot] as number, length, result, node);
+    }
+    this.#finish(slot, result, error);
+  }
+
+  #finish(slot: number, result: number, error: Error | undefined): void {
+    const slots = this.#slots;
+    const callback = slots.callback[slot];
+    const resolve = slots.resolve[slot] as (value: number) => void;
+    const reject = slots.reject[slot] as (error: Error) => void;
+    const link = slots.abort[slot];
+    const ticket = this.#cancelled.size === 0 ? 0 : slots.ticket(slot);
+    if (link !== undefined) link.signal.removeEventListener('abort', link.listener);
+    slots.release(slot);
+    if (callback !== undefined) runCallback(callback, error ?? null, result);
+    else if (error === undefined) resolve(result);
+    else reject(error);
+    if (ticket !== 0) this.#tellCanceller(ticket);
+  }
+
+  #tellCanceller(ticket: number): void {
+    const tell = this.#cancelled.get(ticket);
+    this.#cancelled.delete(ticket);
+    tell?.();
+  }
+
+  #refusal(): Error | undefined {
+    const { signal, operation } = this.draft;
+    if (this.#handle === 0) {
+      const details = { operation: OPERATION_NAMES[operation] ?? '', device: this.#owner.name };
+      return new BlockError(Errno.ENOMEDIUM, { ...details, text: 'the backend is closed' });
+    }
+    return signal?.aborted ? new AbortError(signal.reason) : undefined;
+  }
+
+  #submit(slot: number): void {
+    const { draft } = this;
+    const slots = this.#slots;
+    const errno = this.#describe();
+    slots.operation[slot] = draft.operation;
+    slots.offset[slot] = draft.offset;
+    slots.length[slot] = this.#transfer.length;
+    slots.kept[slot] = this.#transfer.kept;
+    slots.lease[slot] = this.#transfer.lease;
+    if (draft.signal !== undefined) this.#listen(slot, draft.signal);
+    if (errno === 0) {
+      this.#push(slot, draft.operation, draft.argument);
+    } else {
+      // Without memory the request cannot run, but it is counted and told of like any other.
+      this.#transfer.setNone(0);
+      this.#push(slot, Operation.abort, errno);
+    }
+    draft.clear();
+    this.#transfer.clear();
+    this.#ring.arm();
+  }
+
+  /** Finds memory for the draft; 0 or a negative errno. */
+  #describe(): number {
+    const { buffer, buffers, operation, length } = this.draft;
+    const copiesIn = operation !== Operation.read || this.#owner.leavesReadBuffers;
+    if (buffer !== undefined) return this.#transfer.setBuffer(buffer, copiesIn);
+    if (buffers !== undefined) return this.#transfer.setVector(buffers, copiesIn);
+    this.#transfer.setNone(length);
+    return 0;
+  }
+
+  #push(slot: number, operation: number, argument: number): void {
+    const { draft } = this;
+    const transfer = this.#transfer;
+    const { buffers } = transfer;
+    this.#ring.push(
+      slot,
+      operation | (draft.flags << 8),
+      this.#handle,
+      draft.offset,
+      transfer.length,
+      transfer.region,
+      transfer.regionOffset,
+      argument,
+      buffers,
+    );
+    if (buffers <= 1) return;
+    for (let index = 0; index < buffers; index += 2) {
+      const { vectorRegions, vectorOffsets, vectorLengths } = transfer;
+      const count = Math.min(2, buffers - index);
+      this.#ring.pushVector(vectorRegions, vectorOffsets, vectorLengths, index, count);
+    }
+  }
+
+  #listen(slot: number, signal: AbortSignal): void {
+    const generation = this.#slots.generation[slot] as number;
+    const listener = (): void => {
+      this.#ring.binding.cancel(slot, generation);
+      this.#ring.arm();
+    };
+    const link: AbortLink = { signal, listener };
+    this.#slots.abort[slot] = link;
+    signal.addEventListener('abort', listener);
+  }
+
+  #failure(
+    operation: number,
+    offset: number,
+    length: number,
+    errno: number,
+    node: number,
+  ): BlockError {
+    const ranged = isRanged(operation);
+    return new BlockError(errno, {
+      operation: OPERATION_NAMES[operation] ?? `operation ${operation}`,
+      device: this.#owner.name,
+      node: node === 0 ? undefined : this.#owner.nodeName(node),
+      offset: ranged || operation === Operation.truncate ? offset : undefined,
+      length: ranged ? length : undefined,
+    });
+  }
+}
+
+function readsData(operation: number): boolean {
+  return operation === Operation.read || operation === Operation.ioctl;
+}
+
+function resultOf(error: Error): number {
+  return error instanceof BlockError ? error.errno : Errno.EINVAL;
+}

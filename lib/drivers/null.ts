@@ -1,0 +1,22 @@
+import type { DriverDefinition } from '../graph/driver-definition.js';
+
+const GIB = 1024 ** 3;
+
+function nullDriver(name: string): DriverDefinition {
+  return {
+    name,
+    options: [
+      { name: 'size', type: 'integer', default: GIB },
+      { name: 'latency-ns', type: 'integer', default: 0 },
+      { name: 'read-zeroes', type: 'boolean', default: false },
+    ],
+    children: [],
+    leavesReadBuffers: (options) => options['read-zeroes'] !== true,
+  };
+}
+
+/** Does nothing, at once (block/null.c). */
+export const nullCo = nullDriver('null-co');
+
+/** Does nothing, from a later turn of the loop (block/null.c). */
+export const nullAio = nullDriver('null-aio');

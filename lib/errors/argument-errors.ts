@@ -1,0 +1,30 @@
+import { inspect } from 'node:util';
+
+type Coded<T extends Error> = T & { code: string };
+
+function shown(value: unknown): string {
+  const text = inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY });
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+function coded<T extends Error>(error: T, code: string): Coded<T> {
+  return Object.assign(error, { code });
+}
+
+/** `name` is of the wrong type. */
+export function invalidArgumentType(name: string, expected: string, actual: unknown): TypeError {
+  const text = `The "${name}" argument must be ${expected}. Received ${shown(actual)}`;
+  return coded(new TypeError(text), 'ERR_INVALID_ARG_TYPE');
+}
+
+/** `name` has the right type but makes no sense. */
+export function invalidArgumentValue(name: string, expected: string, actual: unknown): TypeError {
+  const text = `The "${name}" argument must be ${expected}. Received ${shown(actual)}`;
+  return coded(new TypeError(text), 'ERR_INVALID_ARG_VALUE');
+}
+
+/** `name` lies outside what can be expressed. */
+export function outOfRange(name: string, range: string, actual: unknown): RangeError {
+  const text = `The value of "${name}" must be ${range}. Received ${shown(actual)}`;
+  return coded(new RangeError(text), 'ERR_OUT_OF_RANGE');
+}

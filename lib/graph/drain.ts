@@ -1,0 +1,139 @@
+// Drained sections: no new requests from above, and a wait for those under way.
+//
+// A section begins at some roots and covers everything above them, backends included: requests come
+// from there. Its members each get one quiesce per section, however many ways lead to them. When
+// the graph changes, every section is computed anew, so an attached node joins the sections of its
+// child and a detached one leaves exactly those that came through the edge.
+
+import { BlockUsageError } from '../errors/block-error.js';
+
+/** A node or a backend. */
+export interface DrainMember {
+  /** Raises or lowers the native quiesce count. */
+  quiesce(begin: boolean): void;
+  /** Requests under way, natively. */
+  inFlight(): number;
+  /** Something above native/ is still busy (QEMU: drained_poll). */
+  drainedPoll(): boolean;
+  /** Who may send requests to this member. */
+  drainParents(): Iterable<DrainMember>;
+}
+
+/** What a section covers now: a function, because the graph changes. */
+export type DrainScope = () => Iterable<DrainMember>;
+
+/** `roots` and all that is above them, nearest first. */
+export function upward(roots: Iterable<DrainMember>): Set<DrainMember> {
+  const found = new Set(roots);
+  // A set grows while it is iterated, and iteration goes on with what was added.
+  for (const member of found) {
+    for (const parent of member.drainParents()) found.add(parent);
+  }
+  return found;
+}
+
+export class DrainSection {
+  readonly #drains: Drains;
+  readonly #scope: DrainScope;
+  #members = new Set<DrainMember>();
+  #ended = false;
+  readonly #waiting: (() => void)[] = [];
+
+  /** @internal */
+  constructor(drains: Drains, scope: DrainScope) {
+    this.#drains = drains;
+    this.#scope = scope;
+    this.refresh();
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Joins and leaves what the graph asks for now. */
+  refresh(): void {
+    if (this.#ended) return;
+    const now = upward(this.#scope());
+    const before = this.#members;
+    this.#members = now;
+    for (const member of now) if (!before.has(member)) member.quiesce(true);
+    for (const member of before) if (!now.has(member)) member.quiesce(false);
+  }
+
+  /** Nothing is under way in any member. */
+  isQuiet(): boolean {
+    for (const member of this.#members) {
+      if (member.inFlight() !== 0 || member.drainedPoll()) return false;
+    }
+    return true;
+  }
+
+  /** Resolves from a fresh turn of the loop in which the section was quiet, or has ended. */
+  quiet(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#drains.kick();
+    });
+  }
+
+  /** @internal */
+  evaluate(): void {
+    if (this.#waiting.length === 0 || !(this.#ended || this.isQuiet())) return;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /**
+   * Ends the section. Requests that waited are started, in order, before it returns, unless other
+   * sections hold them back.
+   */
+  end(): void {
+    if (this.#ended) throw new BlockUsageError('this drained section has ended already');
+    this.#ended = true;
+    this.#drains.forget(this);
+    const members = this.#members;
+    this.#members = new Set();
+    // Nodes before the backends above them: what starts finds its nodes open.
+    for (const member of members) member.quiesce(false);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#ended) this.end();
+  }
+}
+
+/** All sections of an environment. */
+export class Drains {
+  readonly #active = new Set<DrainSection>();
+  readonly #ending = new Set<DrainSection>();
+  #kicked = false;
+
+  /** Takes effect before it returns. */
+  begin(scope: DrainScope): DrainSection {
+    const section = new DrainSection(this, scope);
+    this.#active.add(section);
+    return section;
+  }
+
+  /** The graph has changed. */
+  refresh(): void {
+    for (const section of this.#active) section.refresh();
+  }
+
+  /** Looks again, from a fresh turn of the loop, whether sections are quiet. Never a timer. */
+  kick(): void {
+    if (this.#kicked) return;
+    this.#kicked = true;
+    setImmediate(() => {
+      this.#kicked = false;
+      for (const section of [...this.#active, ...this.#ending]) section.evaluate();
+      this.#ending.clear();
+    });
+  }
+
+  /** @internal */
+  forget(section: DrainSection): void {
+    this.#active.delete(section);
+    this.#ending.add(section);
+    this.kick();
+  }
+}

@@ -1,0 +1,111 @@
+// A backend as the graph sees it: the parent at the top.
+
+import type { AioContext } from '../aio/context.js';
+import type { Handle, NativeBackendInfo, NativeBinding } from '../aio/native-binding.js';
+import { Permission } from '../aio/protocol.js';
+import type { DrainMember } from './drain.js';
+import type { Edge, GraphParent } from './edge.js';
+import type { BlockNode } from './node.js';
+import type { Grant } from './permissions.js';
+
+/** What the device model on a backend has to say (QEMU: BlockDevOps). */
+export interface DeviceOps {
+  /** The first drained section began: stop sending requests. Must not change the graph. */
+  drainedBegin?(): void;
+  /** The last one ended. */
+  drainedEnd?(): void;
+  /** Requests may still come: the section is not quiet. After a change call `kickDrain()`. */
+  drainedPoll?(): boolean;
+}
+
+function callDevice(hook: (() => void) | undefined): void {
+  try {
+    hook?.();
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
+  }
+}
+
+export class GraphRoot implements GraphParent {
+  readonly context: AioContext;
+  readonly #binding: NativeBinding;
+  deviceName = '';
+  deviceOps: DeviceOps | undefined;
+  /** What the backend wants to hold, with a medium or without. */
+  wanted: Grant = { permissions: 0, shared: Permission.all };
+  edge: Edge | undefined;
+  #leavesReadBuffers = false;
+  #handle: Handle;
+
+  constructor(binding: NativeBinding, context: AioContext) {
+    this.#binding = binding;
+    this.context = context;
+    this.#handle = binding.backendCreate(context.handle);
+  }
+
+  get node(): BlockNode | undefined {
+    return this.edge?.child;
+  }
+
+  /** 0 once destroyed. */
+  get handle(): Handle {
+    return this.#handle;
+  }
+
+  get leavesReadBuffers(): boolean {
+    return this.#leavesReadBuffers;
+  }
+
+  /** The graph below has changed. */
+  refresh(): void {
+    this.#leavesReadBuffers = this.node?.leavesReadBuffers === true;
+  }
+
+  info(): NativeBackendInfo {
+    return this.#binding.backendInfo(this.#handle);
+  }
+
+  describe(): string {
+    return this.deviceName === '' ? 'an unnamed block device' : `block device '${this.deviceName}'`;
+  }
+
+  applyGrant(edge: Edge, { permissions, shared }: Grant): number {
+    return this.#binding.backendSetRoot(this.#handle, edge.child.handle, permissions, shared);
+  }
+
+  /** Tells native/ that there is no medium any more. Only while quiesced and idle. */
+  clear(): void {
+    this.edge = undefined;
+    this.#binding.backendSetRoot(this.#handle, 0, 0, Permission.all);
+  }
+
+  quiesce(begin: boolean): void {
+    if (this.#handle === 0) return;
+    this.#binding.backendQuiesce(this.#handle, begin);
+    const { deviceOps } = this;
+    if (deviceOps === undefined) return;
+    const { quiesce } = this.info();
+    if (begin && quiesce === 1) callDevice(deviceOps.drainedBegin?.bind(deviceOps));
+    if (!begin && quiesce === 0) callDevice(deviceOps.drainedEnd?.bind(deviceOps));
+  }
+
+  inFlight(): number {
+    return this.#handle === 0 ? 0 : this.#binding.backendInFlight(this.#handle);
+  }
+
+  drainedPoll(): boolean {
+    return this.deviceOps?.drainedPoll?.() === true;
+  }
+
+  drainParents(): Iterable<DrainMember> {
+    return [];
+  }
+
+  destroy(): number {
+    const handle = this.#handle;
+    this.#handle = 0;
+    return this.#binding.backendDestroy(handle);
+  }
+}
