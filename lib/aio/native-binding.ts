@@ -187,7 +187,10 @@ export interface NativeBinding {
 
   /** Runs a load on the backend natively (no JavaScript per request). Completes on `slot`. */
   loadStart(slot: number, backend: Handle, options: NativeLoadOptions): void;
-  /** Result of a finished load; latencies in ns. */
+  /**
+   * Result of a finished load; latencies in ns. `checksum` is the sum, modulo 2^32, of the first
+   * little-endian 32-bit word of every 512 bytes that were read.
+   */
   loadResult(slot: number): {
     requests: number;
     bytes: number;

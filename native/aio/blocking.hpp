@@ -18,4 +18,13 @@ IoAwaiter run_blocking(Engine& engine, Function& body) {
       [](void* data) -> std::int64_t { return (*static_cast<Function*>(data))(); }, &body);
 }
 
+/// The same for what is not part of a request (open, close, measure): never delayed by the sim
+/// engine.
+template <typename Function>
+IoAwaiter run_control(Engine& engine, Function& body) {
+  IoAwaiter awaiter = run_blocking(engine, body);
+  awaiter.control = true;
+  return awaiter;
+}
+
 }  // namespace blk::aio

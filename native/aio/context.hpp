@@ -52,6 +52,14 @@ class AioContext {
 
   /// True when something is ready now, so that a home must not sleep.
   bool has_ready() const { return !ready_.empty() || !inbox_.empty(); }
+  /// Teardown: whatever is not under way fails with ECANCELED, and owners of endless work see
+  /// is_closing() and end it.
+  void close() {
+    closing_ = true;
+    engine_->cancel_all();
+  }
+  bool is_closing() const { return closing_; }
+
   /// True when nothing is ready, sleeping or in flight.
   bool is_idle() const { return !has_ready() && timers_.empty() && engine_->in_flight() == 0; }
   /// When the next timer is due, or kNever.
@@ -74,6 +82,7 @@ class AioContext {
   IntrusiveList<Runnable> ready_;
   IntrusiveList<IoOp> done_;
   bool in_turn_ = false;
+  bool closing_ = false;
 };
 
 /// `co_await Reschedule(context)`: continue from the ready queue instead of from here. A bottom

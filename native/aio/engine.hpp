@@ -36,6 +36,7 @@ struct IoOp {
   IoOp* next = nullptr;
   IoOpcode opcode = IoOpcode::kCall;
   std::uint8_t engine_state = 0;  // for the engine's own use while it holds the op
+  bool control = false;           // opens, closes, measures: no request, so sim does not delay it
   std::uint32_t iovcnt = 0;
   File* file = nullptr;
   const iovec* iov = nullptr;

@@ -71,22 +71,21 @@ void IoThread::main() {
   context_ = std::make_unique<AioContext>(std::move(engine), clock_);
   enter(kRunning);
   while (state_.load(std::memory_order_acquire) == kRunning) {
-    run_once(kNever);
+    if (!turn()) {
+      context_->engine().wait(context_->next_deadline());
+    }
   }
   wind_down();
   enter(kEnded);
 }
 
-// One turn, then sleep unless there is more to do.
-void IoThread::run_once(Nanoseconds limit) {
+// True when there is more to do at once, so that the thread must not sleep.
+bool IoThread::turn() {
   const bool more = context_->turn();
   if (after_turn_ != nullptr) {
     after_turn_(owner_);
   }
-  if (more || context_->has_ready()) {
-    return;
-  }
-  context_->engine().wait(std::min(context_->next_deadline(), limit));
+  return more || context_->has_ready();
 }
 
 // Cancelled operations are reaped and their coroutines resumed like any other, so that they clean
@@ -94,10 +93,16 @@ void IoThread::run_once(Nanoseconds limit) {
 void IoThread::wind_down() {
   Engine& engine = context_->engine();
   const Nanoseconds deadline = stop_deadline_.load(std::memory_order_relaxed);
-  engine.cancel_all();
-  while (!context_->is_idle() && clock_.now() < deadline) {
+  context_->close();
+  while (clock_.now() < deadline) {
     context_->timers().fire(kNever);  // whoever sleeps goes on, and finds the engine closed
-    run_once(deadline);
+    if (turn()) {
+      continue;
+    }
+    if (context_->is_idle()) {
+      break;
+    }
+    engine.wait(deadline);
   }
   stopped_ = engine.stop(deadline);
 }

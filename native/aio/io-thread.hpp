@@ -36,7 +36,7 @@ class IoThread {
   IoThread() = default;
   static void* thread_main(void* self);
   void main();
-  void run_once(Nanoseconds limit);
+  bool turn();
   void wind_down();
   void enter(int state);
   bool wait_while(int state, Nanoseconds deadline);

@@ -92,7 +92,7 @@ bool SimEngine::happens(std::uint32_t per_million) { return draw(1'000'000) < pe
 void SimEngine::start(IoOp* op) {
   const Nanoseconds spread = std::max<Nanoseconds>(options_.max_latency - options_.min_latency, 0);
   const auto extra = static_cast<Nanoseconds>(draw(static_cast<std::uint64_t>(spread) + 1));
-  const Nanoseconds latency = cancelled_ ? 0 : options_.min_latency + extra;
+  const Nanoseconds latency = cancelled_ || op->control ? 0 : options_.min_latency + extra;
   pending_.push_back({clock_.now() + latency, random_(), op});
   std::push_heap(pending_.begin(), pending_.end(), later);
 }

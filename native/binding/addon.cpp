@@ -16,6 +16,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   export_nodes(environment, exports);
   export_backends(environment, exports);
   export_memory(environment, exports);
+  export_load(environment, exports);
   return exports;
 }
 

@@ -20,6 +20,7 @@
 #include "block/error-report.hpp"
 #include "block/node.hpp"
 #include "block/registry.hpp"
+#include "exports/load-generator.hpp"
 
 namespace blk::binding {
 
@@ -86,6 +87,8 @@ class Environment {
   block::DriverRegistry drivers;
   /// Why control requests failed, by slot, until lib/ takes them.
   std::unordered_map<std::int32_t, block::ErrorReport> reports;
+  /// Results of native loads, by slot, until lib/ takes them.
+  std::unordered_map<std::int32_t, exports::LoadResult> load_results;
   std::uint32_t next_node_id = 1;
 
  private:

@@ -11,6 +11,7 @@ void export_requests(Environment& environment, Napi::Object exports);
 void export_contexts(Environment& environment, Napi::Object exports);
 void export_nodes(Environment& environment, Napi::Object exports);
 void export_backends(Environment& environment, Napi::Object exports);
+void export_load(Environment& environment, Napi::Object exports);
 void export_memory(Environment& environment, Napi::Object exports);
 
 /// Adds a function that receives the environment as its data.

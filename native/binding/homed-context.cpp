@@ -75,7 +75,7 @@ bool HomedContext::stop(aio::Nanoseconds deadline) {
   }
   aio::Engine& engine = context_->engine();
   aio::MonotonicClock monotonic;
-  engine.cancel_all();
+  context_->close();
   while (!context_->is_idle() && monotonic.now() < deadline) {
     context_->timers().fire(aio::kNever);  // whoever sleeps goes on, and finds the engine closed
     if (!context_->turn() && !context_->is_idle()) {

@@ -53,7 +53,7 @@ Task<Status> FileDriver::open(block::Node& node, const block::Options& options,
   Opened opened;
   const bool read_only = node.read_only();
   auto body = [&]() -> std::int64_t { return open_on_worker(read_only, opened, report); };
-  auto op = aio::run_blocking(engine(), body);
+  auto op = aio::run_control(engine(), body);
   const std::int64_t result = co_await op;
   if (result < 0) {
     if (report.error == 0) {
@@ -149,7 +149,7 @@ int FileDriver::probe_alignment(Opened& opened, ErrorReport& report) const {
 Task<std::int64_t> FileDriver::length() {
   const int descriptor = fd();
   auto body = [descriptor]() -> std::int64_t { return file_length(descriptor); };
-  auto op = aio::run_blocking(engine(), body);
+  auto op = aio::run_control(engine(), body);
   co_return co_await op;
 }
 
@@ -159,7 +159,7 @@ Task<std::int64_t> FileDriver::allocated_size() {
     struct stat info {};
     return ::fstat(descriptor, &info) < 0 ? -errno : std::int64_t{info.st_blocks} * 512;
   };
-  auto op = aio::run_blocking(engine(), body);
+  auto op = aio::run_control(engine(), body);
   co_return co_await op;
 }
 
@@ -171,7 +171,7 @@ Task<Status> FileDriver::close() {
   // close() may write back and block for long (network file systems), so a worker does it.
   const int descriptor = file_.fd.release();
   auto body = [descriptor]() -> std::int64_t { return ::close(descriptor) < 0 ? -errno : 0; };
-  auto op = aio::run_blocking(engine(), body);
+  auto op = aio::run_control(engine(), body);
   const std::int64_t result = co_await op;
   if (result == -ECANCELED) {
     ::close(descriptor);  // teardown: no worker took it
