@@ -14,8 +14,7 @@ namespace blk::aio {
 template <typename Function>
 IoAwaiter run_blocking(Engine& engine, Function& body) {
   return IoAwaiter(
-      engine,
-      [](void* data) -> std::int64_t { return (*static_cast<Function*>(data))(); }, &body);
+      engine, [](void* data) -> std::int64_t { return (*static_cast<Function*>(data))(); }, &body);
 }
 
 /// The same for what is not part of a request (open, close, measure): never delayed by the sim

@@ -2,7 +2,8 @@
 //
 //   co_await read(...)            Engine::enqueue      Engine::submit         Engine::reap
 //   IoOp in the frame   ------->  engine's queue ----> kernel / worker -----> done list
-//                                                                             context resumes waiter
+//                                                                             context resumes
+//                                                                             waiter
 //
 // An engine belongs to one AioContext and is called on its home thread only, except wake().
 // Partial transfers, EINTR and EAGAIN are reported as they are: the file driver decides.
@@ -51,9 +52,9 @@ struct IoOp {
 /// What an engine has done since it was made; plain numbers, for hostFeatures() and for tests.
 struct EngineCounters {
   std::array<std::uint64_t, kIoOpcodes> submitted{};  // by IoOpcode
-  std::uint64_t ring_submissions = 0;   // operations that went through the ring itself
-  std::uint64_t worker_submissions = 0;  // operations that went to worker threads
-  std::uint64_t unregistered_files = 0;   // registration failed: ran with the plain descriptor
+  std::uint64_t ring_submissions = 0;      // operations that went through the ring itself
+  std::uint64_t worker_submissions = 0;    // operations that went to worker threads
+  std::uint64_t unregistered_files = 0;    // registration failed: ran with the plain descriptor
   std::uint64_t unregistered_buffers = 0;  // registration failed: ran with the plain address
 };
 

@@ -71,7 +71,8 @@ void IoThread::main() {
   context_ = std::make_unique<AioContext>(std::move(engine), clock_);
   enter(kRunning);
   while (state_.load(std::memory_order_acquire) == kRunning) {
-    if (!turn()) {
+    // Asked again: a turn answers the doorbell, also one that stop() rang during the turn.
+    if (!turn() && state_.load(std::memory_order_acquire) == kRunning) {
       context_->engine().wait(context_->next_deadline());
     }
   }

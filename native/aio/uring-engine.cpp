@@ -18,10 +18,8 @@ namespace {
 constexpr std::uint64_t kDoorbellTag = 1;
 constexpr std::uint64_t kCancelTag = 3;
 
-// IoOp::engine_state of a write that was sent with RWF_NOWAIT to learn about its file.
-constexpr std::uint8_t kFresh = 0;
+// IoOp::engine_state of a Trial.
 constexpr std::uint8_t kTrial = 1;
-constexpr std::uint8_t kTried = 2;
 
 // Linux transfers at most MAX_RW_COUNT (INT_MAX rounded down to a page) at once; more is a short
 // transfer, which the file driver continues. An SQE's length is 32 bits, so it is cut here.
@@ -49,6 +47,44 @@ std::size_t length_of(const IoOp& op) {
     bytes += op.iov[i].iov_len;
   }
   return bytes;
+}
+
+// A buffered write whose file is not known yet, on its way to a worker: tried with RWF_NOWAIT, and
+// done the ordinary way if that did not write everything. Not tried in the ring, which answers
+// EAGAIN for ext4 without asking it, and not on the home thread, which a frozen file system would
+// block.
+struct Trial : IoOp {
+  explicit Trial(IoOp* op) : write(op) {
+    engine_state = kTrial;
+    opcode = IoOpcode::kCall;
+    call = [](void* self) { return static_cast<Trial*>(self)->perform(); };
+    argument = this;
+  }
+
+  std::int64_t perform() {
+    const int count = static_cast<int>(std::min<std::uint32_t>(write->iovcnt, IOV_MAX));
+    const ssize_t written =
+        pwritev2(write->file->fd.get(), write->iov, count, write->offset, RWF_NOWAIT);
+    outcome = written < 0 ? -errno : 0;
+    const bool all = written >= 0 && static_cast<std::size_t>(written) == length_of(*write);
+    return all ? written : execute_blocking(*write);
+  }
+
+  IoOp* write;
+  int outcome = -ECANCELED;  // of the attempt with RWF_NOWAIT
+};
+
+// Home thread. EINVAL is how some file systems refuse the flag, unless the write itself is invalid.
+void learn(File& file, const Trial& trial) {
+  if (file.ring_writes != RingWrites::kUnknown) {
+    return;
+  }
+  if (trial.outcome == 0 || trial.outcome == -EAGAIN) {
+    file.ring_writes = RingWrites::kAsync;
+  } else if (trial.outcome == -EOPNOTSUPP ||
+             (trial.outcome == -EINVAL && trial.result != -EINVAL)) {
+    file.ring_writes = RingWrites::kPunted;
+  }
 }
 
 void set_nonblocking(int fd, bool on) {
@@ -121,11 +157,13 @@ UringEngine::~UringEngine() {
   if (!ring_open_) {
     return;
   }
-  if (!stopped_) {
-    cancel_all();
-    stop(MonotonicClock().now() + 2 * kSecond);
-  }
   release_ring_fd();
+  if (!stopped_) {
+    // Never used, or its owner was hasty. Only its home can stop it.
+    const bool at_home = std::this_thread::get_id() == home_;
+    cancel_all();
+    stop(at_home ? MonotonicClock().now() + 2 * kSecond : 0);
+  }
   io_uring_queue_exit(&ring_);
 }
 
@@ -147,7 +185,6 @@ void UringEngine::release_ring_fd() {
 
 void UringEngine::enqueue(IoOp* op) {
   ++in_flight_;
-  op->engine_state = kFresh;
   if (cancelled_ || broken_ != 0) {
     finish(op, cancelled_ ? -ECANCELED : broken_);
     doorbell_.ring();
@@ -183,43 +220,63 @@ bool UringEngine::fill() {
   bool out_of_entries = false;
   IntrusiveList<IoOp> blocking;
   while (IoOp* op = queue_.front()) {
-    if (route(*op) == Route::kWorkers) {
-      blocking.push_back(queue_.pop_front());
-      continue;
+    io_uring_sqe* sqe = nullptr;
+    if (goes_to_ring(*op)) {
+      if (in_ring_ >= kRingEntries) {
+        break;
+      }
+      sqe = io_uring_get_sqe(&ring_);
+      if (sqe == nullptr) {
+        out_of_entries = true;
+        break;
+      }
     }
-    if (in_ring_ >= kRingEntries) {
-      break;
+    queue_.pop_front();
+    ++counters_.submitted[static_cast<std::size_t>(op->opcode)];
+    if (sqe != nullptr) {
+      prepare(*sqe, *op);
+    } else {
+      blocking.push_back(for_worker(op));
     }
-    io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
-    if (sqe == nullptr) {
-      out_of_entries = true;
-      break;
-    }
-    prepare(*sqe, *queue_.pop_front());
-    ++in_ring_;
   }
-  if (!blocking.empty()) {
-    for (IoOp* op = blocking.front(); op != nullptr; op = op->next) {
-      counters_.submitted[static_cast<std::size_t>(op->opcode)] += op->engine_state == kFresh;
-    }
-    counters_.worker_submissions += blocking.size();
-    workers_.submit(blocking);
-  }
+  counters_.worker_submissions += blocking.size();
+  workers_.submit(blocking);
   return out_of_entries;
 }
 
-UringEngine::Route UringEngine::route(const IoOp& op) const {
-  if (op.opcode == IoOpcode::kCall || op.file->workers_only) {
-    return Route::kWorkers;
+// A negative offset is left to the system call, which refuses it: to the ring, -1 means the file's
+// own position, which other requests move.
+bool UringEngine::goes_to_ring(const IoOp& op) {
+  if (op.opcode == IoOpcode::kCall || op.file->workers_only || op.offset < 0) {
+    return false;
   }
-  if (op.opcode == IoOpcode::kRead) {
-    return Route::kRing;
+  return op.opcode == IoOpcode::kRead ||
+         (op.opcode == IoOpcode::kWrite &&
+          (op.file->direct || op.file->ring_writes == RingWrites::kAsync));
+}
+
+IoOp* UringEngine::for_worker(IoOp* op) {
+  op->engine_state = 0;
+  if (op->opcode != IoOpcode::kWrite || op->file->workers_only ||
+      op->file->ring_writes != RingWrites::kUnknown) {
+    return op;
   }
-  if (op.opcode == IoOpcode::kWrite &&
-      (op.file->direct || op.file->ring_writes != RingWrites::kPunted)) {
-    return Route::kRing;
+  IoOp* trial = new (std::nothrow) Trial(op);
+  return trial != nullptr ? trial : op;
+}
+
+void UringEngine::collect_from_workers() {
+  IntrusiveList<IoOp> collected;
+  workers_.collect(collected);
+  while (IoOp* op = collected.pop_front()) {
+    if (op->engine_state != kTrial) {
+      finished_.push_back(op);
+      continue;
+    }
+    std::unique_ptr<Trial> trial(static_cast<Trial*>(op));
+    learn(*trial->write->file, *trial);
+    finish(trial->write, trial->result);
   }
-  return Route::kWorkers;
 }
 
 // The doorbell comes first in every batch, so that it is never the one that finds no entry.
@@ -270,12 +327,7 @@ void UringEngine::prepare(io_uring_sqe& sqe, IoOp& op) {
     ++counters_.unregistered_files;
   }
   ++counters_.ring_submissions;
-  counters_.submitted[static_cast<std::size_t>(op.opcode)] += op.engine_state == kFresh;
-  if (op.opcode == IoOpcode::kWrite && !op.file->direct && op.engine_state == kFresh &&
-      op.file->ring_writes == RingWrites::kUnknown) {
-    op.engine_state = kTrial;
-    sqe.rw_flags = RWF_NOWAIT;
-  }
+  ++in_ring_;
 }
 
 void UringEngine::prepare_transfer(io_uring_sqe& sqe, const IoOp& op) {
@@ -349,11 +401,11 @@ void UringEngine::reap(IntrusiveList<IoOp>& done) {
   consume();
   if (workers_finished_ || broken_ != 0) {
     workers_finished_ = false;
-    workers_.collect(finished_);
+    collect_from_workers();
   }
+  submit();  // first: what it finds refused is finished as well
   in_flight_ -= finished_.size();
   finished_.splice_to(done);
-  submit();
 }
 
 // Lets the kernel post completions it holds back: with COOP_TASKRUN and DEFER_TASKRUN it does so
@@ -373,41 +425,11 @@ void UringEngine::consume() {
     if (cqe->user_data == kDoorbellTag) {
       doorbell_rang(cqe->res);
     } else if (cqe->user_data != kCancelTag) {
-      settle(reinterpret_cast<IoOp*>(cqe->user_data), cqe->res);
+      --in_ring_;
+      finish(reinterpret_cast<IoOp*>(cqe->user_data), cqe->res);
     }
   }
   io_uring_cq_advance(&ring_, count);
-}
-
-void UringEngine::settle(IoOp* op, std::int32_t result) {
-  --in_ring_;
-  if (op->engine_state == kTrial) {
-    op->engine_state = kTried;
-    if (!learn_from_trial(*op, result)) {
-      if (cancelled_ || broken_ != 0) {
-        finish(op, cancelled_ ? -ECANCELED : broken_);
-      } else {
-        queue_.push_back(op);
-      }
-      return;
-    }
-  }
-  finish(op, result);
-}
-
-// The first buffered writes of a file went out with RWF_NOWAIT. False when the write must be done
-// again, which puts the same bytes at the same place.
-bool UringEngine::learn_from_trial(IoOp& op, std::int32_t result) {
-  File& file = *op.file;
-  const bool refused = result == -EOPNOTSUPP || result == -EINVAL;
-  if (result < 0 && result != -EAGAIN && !refused) {
-    return true;  // an honest failure, which says nothing about the file system
-  }
-  if (file.ring_writes == RingWrites::kUnknown) {
-    file.ring_writes = refused ? RingWrites::kPunted : RingWrites::kAsync;
-  }
-  // A short transfer may be RWF_NOWAIT's doing: the write stopped where it would have blocked.
-  return result >= 0 && static_cast<std::size_t>(result) == length_of(op);
 }
 
 void UringEngine::doorbell_rang(std::int32_t result) {
@@ -490,6 +512,7 @@ bool UringEngine::stop(Nanoseconds deadline) {
     return true;
   }
   stopping_ = true;
+  cancel_operations_ = in_ring_ > 0;  // again: an operation can escape while it is being retried
   cancel_doorbell_ = doorbell_armed_;
   while (in_ring_ > 0 || doorbell_armed_) {
     submit();
@@ -504,7 +527,7 @@ bool UringEngine::stop(Nanoseconds deadline) {
     sleep_in_ring(deadline);
   }
   stopped_ = workers_.stop(deadline);
-  workers_.collect(finished_);
+  collect_from_workers();
   if (stopped_ && std::this_thread::get_id() == home_) {
     release_ring_fd();
   }

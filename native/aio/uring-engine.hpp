@@ -11,7 +11,7 @@
 // tells that anything happened: a completion, a finished worker, wake().
 //
 // No completion is ever lost: the completion queue has 2 * 128 = 256 entries, and at most 128
-// operations + 1 doorbell read + 2 cancellations = 131 can be outstanding. (Should it overflow all
+// operations + 1 doorbell read + 3 cancellations = 132 can be outstanding. (Should it overflow all
 // the same, NODROP kernels keep the rest and run_task_work() fetches it.)
 #pragma once
 
@@ -56,14 +56,14 @@ class UringEngine final : public Engine {
   std::uint32_t flags() const { return flags_; }
 
  private:
-  enum class Route : std::uint8_t { kRing, kWorkers };
-
   UringEngine() = default;
   int open(RingHome home);
   int open_doorbell();
 
-  Route route(const IoOp& op) const;
   bool fill();
+  static bool goes_to_ring(const IoOp& op);
+  static IoOp* for_worker(IoOp* op);
+  void collect_from_workers();
   void arm_doorbell();
   void fill_cancellations();
   void prepare(io_uring_sqe& sqe, IoOp& op);
@@ -74,8 +74,6 @@ class UringEngine final : public Engine {
 
   void run_task_work();
   void consume();
-  void settle(IoOp* op, std::int32_t result);
-  bool learn_from_trial(IoOp& op, std::int32_t result);
   void doorbell_rang(std::int32_t result);
   void finish(IoOp* op, std::int64_t result);
   void finish_queue(std::int64_t result);

@@ -2,6 +2,7 @@
 #include <cerrno>
 
 #include "binding/exports.hpp"
+#include "binding/protocol.hpp"
 
 namespace blk::binding {
 namespace {
@@ -24,8 +25,8 @@ Napi::Value backend_create(const Napi::CallbackInfo& info) {
   if (home == nullptr) {
     return result(info, 0);
   }
-  return result(info, environment.backends.insert(std::make_shared<BoundBackend>(
-                          std::move(home), environment.outbox())));
+  return result(info, environment.backends.insert(
+                          std::make_shared<BoundBackend>(std::move(home), environment.outbox())));
 }
 
 Napi::Value backend_destroy(const Napi::CallbackInfo& info) {
@@ -70,24 +71,22 @@ void backend_set_flag(const Napi::CallbackInfo& info) {
   if (bound == nullptr) {
     return;
   }
-  const int flag = static_cast<int>(number_at(info, 1));
+  const auto flag = static_cast<FlagId>(static_cast<int>(number_at(info, 1)));
   const bool value = info[2].ToBoolean().Value();
   post_call(*bound->home, [bound, flag, value] {
     block::BackendFlags& flags = bound->backend.flags();
-    switch (flag) {  // BackendFlag in protocol.ts
-      case 0:
+    switch (flag) {
+      case FlagId::kTrayOpen:
         flags.tray_open = value;
         break;
-      case 1:
+      case FlagId::kWriteCache:
         flags.write_cache = value;
         break;
-      case 2:
+      case FlagId::kAllowWriteBeyondEnd:
         flags.allow_write_beyond_end = value;
         break;
-      case 3:
+      case FlagId::kDisableQueueing:
         flags.disable_queueing = value;
-        break;
-      default:
         break;
     }
   });

@@ -67,9 +67,8 @@ Napi::Value context_create(const Napi::CallbackInfo& info) {
       error = context->start_thread(choice, info[2].ToString().Utf8Value());
       break;
     case HomeKind::kVirtual:
-      error = context->start_virtual(
-          sim_options(info[3].IsObject() ? info[3].As<Napi::Object>()
-                                         : Napi::Object::New(info.Env())));
+      error = context->start_virtual(sim_options(
+          info[3].IsObject() ? info[3].As<Napi::Object>() : Napi::Object::New(info.Env())));
       break;
   }
   if (error != 0) {

@@ -45,8 +45,8 @@ Napi::Value region_share(const Napi::CallbackInfo& info) {
   void* data = nullptr;
   std::size_t length = 0;
   napi_get_typedarray_info(info.Env(), info[0], nullptr, &length, &data, nullptr, nullptr);
-  return Napi::Number::New(
-      info.Env(), environment.regions.insert(aio::MemoryRegion::foreign(data, length)));
+  return Napi::Number::New(info.Env(),
+                           environment.regions.insert(aio::MemoryRegion::foreign(data, length)));
 }
 
 void region_release(const Napi::CallbackInfo& info) {

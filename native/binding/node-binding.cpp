@@ -121,9 +121,9 @@ void node_open(const Napi::CallbackInfo& info) {
     return;
   }
   request->options = options_from(info[3].As<Napi::Object>());
-  request->node = std::make_shared<block::Node>(
-      request->where->aio(), node_options_from(environment, description), std::move(driver),
-      environment.outbox());
+  request->node = std::make_shared<block::Node>(request->where->aio(),
+                                                node_options_from(environment, description),
+                                                std::move(driver), environment.outbox());
   if (int error = attach_children(environment, *request, info[4].As<Napi::Array>()); error != 0) {
     const char* kind = error == -EXDEV ? "child-other-context" : "child-closed";
     request->refuse(request->report.fail(error, kind));

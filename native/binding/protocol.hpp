@@ -8,6 +8,14 @@ namespace blk::binding {
 
 inline constexpr std::uint8_t kOperationVector = 15;
 
+/// Switches of a backend (BackendFlag).
+enum class FlagId : std::uint8_t {
+  kTrayOpen = 0,
+  kWriteCache = 1,
+  kAllowWriteBeyondEnd = 2,
+  kDisableQueueing = 3,
+};
+
 inline constexpr std::size_t kDescriptorBytes = 64;
 inline constexpr std::uint32_t kSubmissionCapacity = 4096;
 inline constexpr std::size_t kCompletionBytes = 16;
@@ -35,7 +43,8 @@ struct Descriptor {
   std::int32_t reserved;
 };
 static_assert(sizeof(Descriptor) == kDescriptorBytes);
-static_assert(offsetof(Descriptor, region) == 8 * 4 && offsetof(Descriptor, region_offset) == 5 * 8);
+static_assert(offsetof(Descriptor, region) == 8 * 4 &&
+              offsetof(Descriptor, region_offset) == 5 * 8);
 static_assert(offsetof(Descriptor, generation) == 14 * 4);
 
 /// Further buffers of a vectored request.

@@ -52,7 +52,8 @@ void run_in_home(aio::Runnable* item) {
 
 }  // namespace
 
-// --- shared memory -----------------------------------------------------------------------------------
+// --- shared memory
+// -----------------------------------------------------------------------------------
 
 Napi::Value RequestRing::open(Napi::Function deliver) {
   Napi::Env env = environment_.napi();
@@ -80,7 +81,8 @@ Napi::Value RequestRing::open(Napi::Function deliver) {
   return memory;
 }
 
-// --- request records -----------------------------------------------------------------------------------
+// --- request records
+// -----------------------------------------------------------------------------------
 
 BoundRequest* RequestRing::take_from_pool() {
   if (pool_.empty()) {
@@ -112,7 +114,8 @@ void RequestRing::free(BoundRequest* request) {
   }
 }
 
-// --- submission ----------------------------------------------------------------------------------------
+// --- submission
+// ----------------------------------------------------------------------------------------
 
 void RequestRing::ingest() {
   const auto count = static_cast<std::uint32_t>(
@@ -263,7 +266,8 @@ void RequestRing::kick() {
   environment_.prepare_sleep(owes_completions());
 }
 
-// --- completion ------------------------------------------------------------------------------------------
+// --- completion
+// ------------------------------------------------------------------------------------------
 
 std::uint32_t RequestRing::flush() {
   uncount_delivered();
@@ -384,7 +388,8 @@ bool RequestRing::owes_completions() const {
   return static_cast<std::int64_t>(outstanding_) > environment_.outbox().parked();
 }
 
-// --- synchronous form --------------------------------------------------------------------------------------
+// --- synchronous form
+// --------------------------------------------------------------------------------------
 
 double RequestRing::run_sync() {
   ingest();
@@ -435,7 +440,8 @@ std::int64_t RequestRing::run_prepared(BoundRequest* request) {
   return request->result;
 }
 
-// --- teardown ------------------------------------------------------------------------------------------------
+// --- teardown
+// ------------------------------------------------------------------------------------------------
 
 void RequestRing::close() {
   header_ = nullptr;

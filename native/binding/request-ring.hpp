@@ -1,8 +1,10 @@
 // The two shared buffers through which requests and results cross the border, and the counting that
 // goes with it.
 //
-//   lib/: descriptors --submit(), flush()--> ingest --> backend ... done --> collect --> lib/ settles
-//                                            count                                    uncount (batch)
+//   lib/: descriptors --submit(), flush()--> ingest --> backend ... done --> collect --> lib/
+//   settles
+//                                            count                                    uncount
+//                                            (batch)
 //
 // JavaScript thread only.
 #pragma once

@@ -3,8 +3,8 @@
 //
 // No Node-API call is made from here on. Order: stop accepting; drop what is parked; cancel and
 // join every context (IOThreads on their own threads, the others here), 2 s in all; descriptors,
-// hence image locks, close last. What the kernel or a worker still holds then is kept for ever, with
-// its memory: better a leak than a write into freed memory.
+// hence image locks, close last. What the kernel or a worker still holds then is kept for ever,
+// with its memory: better a leak than a write into freed memory.
 #include <cerrno>
 #include <mutex>
 #include <vector>
@@ -42,8 +42,8 @@ void Environment::teardown() {
     }
   }
   orphaned_ = !stop_contexts();
-  for (auto* handle : {reinterpret_cast<uv_handle_t*>(doorbell_poll_),
-                       reinterpret_cast<uv_handle_t*>(check_)}) {
+  for (auto* handle :
+       {reinterpret_cast<uv_handle_t*>(doorbell_poll_), reinterpret_cast<uv_handle_t*>(check_)}) {
     if (handle != nullptr) {
       handle->data = this;
       uv_close(handle, on_closed);

@@ -147,9 +147,9 @@ void Backend::start_checked(Request* request, std::int64_t length) {
     return;
   }
   if (request->operation == Operation::kIoctl) {
-    finish_value_later(
-        request, root_.node->ioctl(static_cast<std::uint64_t>(request->argument),
-                                   request->single.iov_base, request->single.iov_len));
+    finish_value_later(request,
+                       root_.node->ioctl(static_cast<std::uint64_t>(request->argument),
+                                         request->single.iov_base, request->single.iov_len));
     return;
   }
   Task<Status> io = issue(*request);

@@ -74,9 +74,9 @@ class Backend {
   std::uint32_t in_flight() const { return in_flight_.load(); }
   std::uint32_t parked() const { return parked_count_.load(); }
 
-  /// The drainer's thread, before it sends quiesce_begin() home: from now on reaching zero in-flight
-  /// is reported. Without it a request that finishes before the home saw the begin would leave the
-  /// drain waiting for ever.
+  /// The drainer's thread, before it sends quiesce_begin() home: from now on reaching zero
+  /// in-flight is reported. Without it a request that finishes before the home saw the begin would
+  /// leave the drain waiting for ever.
   void announce_begin() { announced_.fetch_add(1); }
   void announce_end() { announced_.fetch_sub(1); }
   /// Sections begun and not ended, as the drainer's thread has asked for.

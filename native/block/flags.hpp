@@ -13,7 +13,8 @@ inline constexpr RequestFlags kRequestNoFallback = 1U << 2;   // zero-writes: ef
 inline constexpr RequestFlags kRequestCompressed = 1U << 3;   // compressed write
 inline constexpr RequestFlags kRequestSerialising = 1U << 4;  // excludes overlapping requests
 inline constexpr RequestFlags kRequestNoWait = 1U << 5;       // EBUSY instead of waiting
-inline constexpr RequestFlags kRequestWriteUnchanged = 1U << 6;  // guest-visible data stays the same
+inline constexpr RequestFlags kRequestWriteUnchanged = 1U
+                                                       << 6;  // guest-visible data stays the same
 
 /// Permission bits of an edge (BLK_PERM_*).
 using Permissions = std::uint32_t;

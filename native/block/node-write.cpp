@@ -24,12 +24,10 @@ Task<Status> Node::pwritev(const Edge& via, std::int64_t offset, std::int64_t by
     return Status();
   }
   constexpr RequestFlags kPlain = kRequestMayUnmap | kRequestWriteUnchanged;
-  if (!is_simple(offset, bytes) ||
-      (flags & ~(kPlain | driver_->supported_write_flags())) != 0) {
+  if (!is_simple(offset, bytes) || (flags & ~(kPlain | driver_->supported_write_flags())) != 0) {
     return write_slow(offset, bytes, data, flags);
   }
-  Task<Status> io =
-      driver_->pwritev(offset, bytes, data, flags & driver_->supported_write_flags());
+  Task<Status> io = driver_->pwritev(offset, bytes, data, flags & driver_->supported_write_flags());
   if (io.is_ready()) {
     Status status = io.take().at(id());
     note_write(offset, bytes, status);

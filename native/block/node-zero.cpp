@@ -185,8 +185,8 @@ Task<Status> Node::aligned_zero(std::int64_t offset, std::int64_t bytes, Request
 }
 
 Task<Status> Node::bounce_zero(std::int64_t offset, std::int64_t bytes, RequestFlags flags) {
-  aio::AlignedBuffer zeroes = aio::AlignedBuffer::allocate(static_cast<std::size_t>(bytes),
-                                                          limits_.memory_alignment);
+  aio::AlignedBuffer zeroes =
+      aio::AlignedBuffer::allocate(static_cast<std::size_t>(bytes), limits_.memory_alignment);
   if (!zeroes) {
     co_return Status(-ENOMEM, id());
   }

@@ -1,7 +1,8 @@
 // A node of the block graph as requests see it (QEMU's BlockDriverState): checks, in-flight count,
 // tracking, padding, splitting and flush generations around a driver.
 //
-//   Edge --> Node::preadv -- aligned, nothing serialising --> driver           (no waiting: no frame)
+//   Edge --> Node::preadv -- aligned, nothing serialising --> driver           (no waiting: no
+//   frame)
 //                        \-- otherwise: track, wait, pad, split --> driver
 //
 // Threads: requests on the home thread of the context only. The atomics may be read from anywhere.
@@ -84,23 +85,26 @@ class Node {
   aio::Task<Status> refresh();
   void move_to(aio::AioContext& context);
 
-  // --- what requests may ask without waiting ---------------------------------------------------------
+  // --- what requests may ask without waiting
+  // ---------------------------------------------------------
   /// Bytes, a multiple of 512 (REQ-11).
   std::int64_t length() const { return length_.load(std::memory_order_relaxed); }
   bool has_variable_length() const { return driver_->has_variable_length(); }
   bool is_inserted() const { return driver_->is_inserted(); }
   std::uint64_t highest_written_offset() const { return highest_written_.load(relaxed); }
 
-  // --- quiesce and in-flight ---------------------------------------------------------------------------
-  // Any thread. Sequentially consistent, because the drainer raises the quiesce count and then reads
-  // in-flight while the home lowers in-flight and then reads the quiesce count: one of them must see
-  // the other, or the drain would never be told.
+  // --- quiesce and in-flight
+  // --------------------------------------------------------------------------- Any thread.
+  // Sequentially consistent, because the drainer raises the quiesce count and then reads in-flight
+  // while the home lowers in-flight and then reads the quiesce count: one of them must see the
+  // other, or the drain would never be told.
   std::uint32_t in_flight() const { return in_flight_.load(); }
   std::uint32_t quiesce_count() const { return quiesce_.load(relaxed); }
   void quiesce_begin() { quiesce_.fetch_add(1); }
   void quiesce_end() { quiesce_.fetch_sub(1); }
 
-  // --- requests ------------------------------------------------------------------------------------------
+  // --- requests
+  // ------------------------------------------------------------------------------------------
   aio::Task<Status> preadv(const Edge& via, std::int64_t offset, std::int64_t bytes, IoView data,
                            RequestFlags flags);
   aio::Task<Status> pwritev(const Edge& via, std::int64_t offset, std::int64_t bytes, IoView data,

@@ -35,8 +35,9 @@ struct Request : aio::Runnable {
   RequestFlags flags = 0;
   std::int64_t offset = 0;
   std::int64_t bytes = 0;
-  std::int64_t argument = 0;  // ioctl: request code; truncate: Preallocation | exact << 8; abort: result
-  iovec single{};             // used when `vector` is empty
+  std::int64_t argument =
+      0;           // ioctl: request code; truncate: Preallocation | exact << 8; abort: result
+  iovec single{};  // used when `vector` is empty
   std::vector<iovec> vector;
   std::shared_ptr<aio::MemoryRegion> region;  // set when all of `single` lies in it
 

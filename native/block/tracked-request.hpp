@@ -17,7 +17,8 @@ class RequestTracker;
 /// to destruction. Home thread only.
 class TrackedRequest {
  public:
-  TrackedRequest(RequestTracker& tracker, TrackedType type, std::int64_t offset, std::int64_t bytes);
+  TrackedRequest(RequestTracker& tracker, TrackedType type, std::int64_t offset,
+                 std::int64_t bytes);
   TrackedRequest(const TrackedRequest&) = delete;
   TrackedRequest& operator=(const TrackedRequest&) = delete;
   ~TrackedRequest();

@@ -94,7 +94,7 @@ int FileDriver::open_on_worker(bool read_only, Opened& opened, ErrorReport& repo
                        {{"filename", filename_}});
   }
   opened.fd.reset(fd);
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd, &info) < 0) {
     return report.fail(-errno, "open-failed", {{"filename", filename_}});
   }
@@ -127,18 +127,17 @@ int FileDriver::probe_alignment(Opened& opened, ErrorReport& report) const {
   if (S_ISBLK(opened.mode) && ::ioctl(fd, BLKSSZGET, &sector) == 0 && sector > 0) {
     opened.request_alignment = static_cast<std::uint32_t>(sector);
   } else {
-    const auto* found =
-        std::find_if(kProbeSizes.begin(), kProbeSizes.end(),
-                     [&](std::size_t size) { return is_accepted(fd, buffer.data(), size); });
+    const auto* found = std::find_if(kProbeSizes.begin(), kProbeSizes.end(), [&](std::size_t size) {
+      return is_accepted(fd, buffer.data(), size);
+    });
     if (found == kProbeSizes.end()) {
       return report.fail(-EINVAL, "alignment-unknown", {{"filename", filename_}});
     }
-    opened.request_alignment =
-        static_cast<std::uint32_t>(*found == 1 ? kMaxProbe : *found);
+    opened.request_alignment = static_cast<std::uint32_t>(*found == 1 ? kMaxProbe : *found);
   }
-  const auto* accepted = std::find_if(kProbeSizes.begin(), kProbeSizes.end(), [&](std::size_t size) {
-    return is_accepted(fd, buffer.data() + size, kMaxProbe);
-  });
+  const auto* accepted = std::find_if(
+      kProbeSizes.begin(), kProbeSizes.end(),
+      [&](std::size_t size) { return is_accepted(fd, buffer.data() + size, kMaxProbe); });
   if (accepted == kProbeSizes.end()) {
     return report.fail(-EINVAL, "alignment-unknown", {{"filename", filename_}});
   }
@@ -156,7 +155,7 @@ Task<std::int64_t> FileDriver::length() {
 Task<std::int64_t> FileDriver::allocated_size() {
   const int descriptor = fd();
   auto body = [descriptor]() -> std::int64_t {
-    struct stat info {};
+    struct stat info{};
     return ::fstat(descriptor, &info) < 0 ? -errno : std::int64_t{info.st_blocks} * 512;
   };
   auto op = aio::run_control(engine(), body);

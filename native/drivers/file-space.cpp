@@ -108,7 +108,8 @@ int grow_written(int fd, std::int64_t old_size, std::int64_t size) {
 
 }  // namespace
 
-// --- zero-writes -----------------------------------------------------------------------------------
+// --- zero-writes
+// -----------------------------------------------------------------------------------
 
 Task<Status> FileDriver::pwrite_zeroes(std::int64_t offset, std::int64_t bytes,
                                        block::RequestFlags flags) {
@@ -173,7 +174,8 @@ int FileDriver::zero_device(std::int64_t offset, std::int64_t bytes, bool no_fal
   return device_ioctl(fd(), BLKZEROOUT, offset, bytes);
 }
 
-// --- discards ----------------------------------------------------------------------------------------
+// --- discards
+// ----------------------------------------------------------------------------------------
 
 Task<Status> FileDriver::pdiscard(std::int64_t offset, std::int64_t bytes) {
   if (!has_discard_) {
@@ -198,7 +200,8 @@ int FileDriver::discard_on_worker(std::int64_t offset, std::int64_t bytes) const
                  : do_fallocate(fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);
 }
 
-// --- resize ------------------------------------------------------------------------------------------
+// --- resize
+// ------------------------------------------------------------------------------------------
 
 Task<Status> FileDriver::truncate(TruncateRequest request, ErrorReport& report) {
   auto body = [&]() -> std::int64_t { return truncate_on_worker(request, report); };

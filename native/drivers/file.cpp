@@ -119,8 +119,8 @@ Task<Status> FileDriver::write_rest(std::int64_t offset, std::int64_t bytes, IoV
 
 Task<Status> FileDriver::read_bounced(std::int64_t offset, std::int64_t bytes, IoView data) {
   ++counters_.bounced;
-  aio::AlignedBuffer linear = aio::AlignedBuffer::allocate(static_cast<std::size_t>(bytes),
-                                                          limits_.memory_alignment);
+  aio::AlignedBuffer linear =
+      aio::AlignedBuffer::allocate(static_cast<std::size_t>(bytes), limits_.memory_alignment);
   if (!linear) {
     co_return Status(-ENOMEM);
   }
@@ -134,8 +134,8 @@ Task<Status> FileDriver::read_bounced(std::int64_t offset, std::int64_t bytes, I
 
 Task<Status> FileDriver::write_bounced(std::int64_t offset, std::int64_t bytes, IoView data) {
   ++counters_.bounced;
-  aio::AlignedBuffer linear = aio::AlignedBuffer::allocate(static_cast<std::size_t>(bytes),
-                                                          limits_.memory_alignment);
+  aio::AlignedBuffer linear =
+      aio::AlignedBuffer::allocate(static_cast<std::size_t>(bytes), limits_.memory_alignment);
   if (!linear) {
     co_return Status(-ENOMEM);
   }
@@ -164,7 +164,8 @@ Task<Status> FileDriver::flush_to_disk() {
   co_return Status(static_cast<int>(result));
 }
 
-// --- contexts --------------------------------------------------------------------------------------
+// --- contexts
+// --------------------------------------------------------------------------------------
 
 void FileDriver::detach_context() { engine().forget_file(file_); }
 

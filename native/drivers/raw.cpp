@@ -20,13 +20,12 @@ Task<Status> RawDriver::open(block::Node& node, const block::Options& options,
   }
   const std::int64_t file_length = child_->node->length();
   if (offset_ < 0 || offset_ > file_length) {
-    return Status(report.fail(-EINVAL, "raw-offset-beyond-file",
-                              {{"offset", std::to_string(offset_)},
-                               {"length", std::to_string(file_length)}}));
+    return Status(report.fail(
+        -EINVAL, "raw-offset-beyond-file",
+        {{"offset", std::to_string(offset_)}, {"length", std::to_string(file_length)}}));
   }
   if (size_ && (*size_ < 0 || *size_ % block::kSectorSize != 0)) {
-    return Status(
-        report.fail(-EINVAL, "raw-size-not-sectors", {{"size", std::to_string(*size_)}}));
+    return Status(report.fail(-EINVAL, "raw-size-not-sectors", {{"size", std::to_string(*size_)}}));
   }
   if (size_ && *size_ > file_length - offset_) {
     return Status(report.fail(-EINVAL, "raw-size-beyond-file",

@@ -10,8 +10,8 @@ using block::Operation;
 void LoadGenerator::start() {
   block::Node* root = backend_.root().node.get();
   blocks_ = root != nullptr ? root->length() / options_.block_size : 0;
-  memory_ = aio::MemoryRegion::allocate(static_cast<std::size_t>(options_.block_size) *
-                                        options_.depth);
+  memory_ =
+      aio::MemoryRegion::allocate(static_cast<std::size_t>(options_.block_size) * options_.depth);
   if (blocks_ == 0 || memory_ == nullptr) {
     result_.error = memory_ == nullptr ? -ENOMEM : root == nullptr ? -ENOMEDIUM : -EINVAL;
     done_(owner_);
@@ -42,8 +42,9 @@ void LoadGenerator::submit_lane(aio::Runnable* item) {
 }
 
 void LoadGenerator::submit(Lane& lane) {
-  const bool writes = options_.pattern == LoadOptions::Pattern::kWrite ||
-                      (options_.pattern == LoadOptions::Pattern::kReadWrite && (random_() & 1) != 0);
+  const bool writes =
+      options_.pattern == LoadOptions::Pattern::kWrite ||
+      (options_.pattern == LoadOptions::Pattern::kReadWrite && (random_() & 1) != 0);
   lane.operation = writes ? Operation::kWrite : Operation::kRead;
   lane.offset = next_block() * options_.block_size;
   lane.started = backend_.context().batch_time();
