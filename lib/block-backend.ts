@@ -1,6 +1,6 @@
 import { AioContext } from './aio/context.js';
 import { environment } from './aio/environment.js';
-import { isFailure } from './aio/native-binding.js';
+import { type Handle, isFailure } from './aio/native-binding.js';
 import { BackendFlag, Permission } from './aio/protocol.js';
 import { AioForms } from './backend/aio-forms.js';
 import { RequestForms } from './backend/request-forms.js';
@@ -143,6 +143,11 @@ export class BlockBackend extends RequestForms implements AsyncDisposable {
   /** The backends with a name, in order of naming. (blk_next) */
   static named(): BlockBackend[] {
     return [...graph().names.devices()].map((root) => backends.get(root) as BlockBackend);
+  }
+
+  /** @internal */
+  get handle(): Handle {
+    return this.#root.handle;
   }
 
   /** '' without a name. */
