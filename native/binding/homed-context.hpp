@@ -109,7 +109,7 @@ void HomedContext::run_and_wait(Callable function) {
   post_call(*this, [&function, done] {
     function();
     done->store(1, std::memory_order_release);
-    aio::futex_wake_all(*done);
+    aio::futex_wake(*done, 1);
   });
   while (done->load(std::memory_order_acquire) == 0) {
     aio::futex_wait(*done, 0, aio::kNever);

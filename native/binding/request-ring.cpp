@@ -454,7 +454,7 @@ std::int64_t RequestRing::run_prepared(BoundRequest* request) {
     request->done = [](block::Request* done) {
       auto* sync = static_cast<SyncDone*>(static_cast<BoundRequest*>(done)->owner);
       sync->word.store(1, std::memory_order_release);
-      aio::futex_wake_all(sync->word);
+      aio::futex_wake(sync->word, 1);
     };
     home.aio().post(request);
     while (state.word.load(std::memory_order_acquire) == 0) {
