@@ -45,9 +45,9 @@ void request_done(block::Request* request) {
   bound->home->finished(bound);
 }
 
-// deliver() itself throws nothing, but ticks and microtasks of users run when it returns. Left where
-// it is, what they throw would make every later Node-API call fail. When the environment is being
-// terminated nothing is pending, and nobody is there to be told.
+// deliver() itself throws nothing, but ticks and microtasks of users run when it returns. Left
+// where it is, what they throw would make every later Node-API call fail. When the environment is
+// being terminated nothing is pending, and nobody is there to be told.
 void report_uncaught(napi_env env) {
   bool pending = false;
   napi_is_exception_pending(env, &pending);
@@ -65,7 +65,6 @@ void run_in_home(aio::Runnable* item) {
 }  // namespace
 
 // --- shared memory
-// -----------------------------------------------------------------------------------
 
 Napi::Value RequestRing::open(Napi::Function deliver) {
   Napi::Env env = environment_.napi();
@@ -94,7 +93,6 @@ Napi::Value RequestRing::open(Napi::Function deliver) {
 }
 
 // --- request records
-// -----------------------------------------------------------------------------------
 
 BoundRequest* RequestRing::take_from_pool() {
   if (pool_.empty()) {
@@ -127,7 +125,6 @@ void RequestRing::free(BoundRequest* request) {
 }
 
 // --- submission
-// ----------------------------------------------------------------------------------------
 
 void RequestRing::ingest() {
   const auto count = static_cast<std::uint32_t>(
@@ -279,7 +276,6 @@ void RequestRing::kick() {
 }
 
 // --- completion
-// ------------------------------------------------------------------------------------------
 
 std::uint32_t RequestRing::flush() {
   uncount_delivered();
@@ -413,7 +409,6 @@ bool RequestRing::owes_completions() const {
 }
 
 // --- synchronous form
-// --------------------------------------------------------------------------------------
 
 double RequestRing::run_sync() {
   ingest();
@@ -465,7 +460,6 @@ std::int64_t RequestRing::run_prepared(BoundRequest* request) {
 }
 
 // --- teardown
-// ------------------------------------------------------------------------------------------------
 
 bool RequestRing::uses_foreign_memory() const {
   const auto is_foreign = [](const std::shared_ptr<aio::MemoryRegion>& region) {
