@@ -73,7 +73,7 @@ class Node {
   Driver& driver() const { return *driver_; }
   const Limits& limits() const { return limits_; }
 
-  // --- life and topology ------------------------------------------------------------------------
+  // --- life and topology
   void add_child(std::unique_ptr<Edge> edge) { children_.push_back(std::move(edge)); }
   const std::vector<std::unique_ptr<Edge>>& children() const { return children_; }
   /// The child that holds the data and is not a backing file; null when there is none.
@@ -93,7 +93,7 @@ class Node {
   std::uint64_t highest_written_offset() const { return highest_written_.load(relaxed); }
 
   // --- quiesce and in-flight
-  // --------------------------------------------------------------------------- Any thread.
+  // Any thread.
   // Sequentially consistent, because the drainer raises the quiesce count and then reads in-flight
   // while the home lowers in-flight and then reads the quiesce count: one of them must see the
   // other, or the drain would never be told.
