@@ -1,5 +1,6 @@
 import { AioContext } from './aio/context.js';
 import { environment } from './aio/environment.js';
+import type { Handle } from './aio/native-binding.js';
 import { AioForms } from './backend/aio-forms.js';
 import { type RequestOwner, RequestPort } from './backend/request-port.js';
 import { type BackendInfo, type BackendSettings, wantedGrant } from './backend/settings.js';
@@ -107,6 +108,11 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
   /** The backends with a name, in order of naming. (blk_next) */
   static named(): BlockBackend[] {
     return [...graph().names.devices()].map((root) => backends.get(root) as BlockBackend);
+  }
+
+  /** @internal */
+  get handle(): Handle {
+    return this.#root.handle;
   }
 
   /** '' without a name. */
