@@ -165,7 +165,7 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     return this.isDestroyed ? 0 : this.#root.info().quiesce;
   }
 
-  get info(): BackendInfo {
+  info(): BackendInfo {
     const { name, root, context } = this;
     const none = { inFlight: 0, parked: 0, quiesce: 0, available: false };
     const { inFlight, parked, quiesce, available } = this.isDestroyed ? none : this.#root.info();
@@ -184,7 +184,7 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
 
   /** What the device on this backend wants to know of drained sections. (blk_set_dev_ops) */
   setDeviceOps(ops: DeviceOps | undefined): void {
-    this.#root.deviceOps = ops;
+    this.#root.setDeviceOps(ops);
   }
 
   /**

@@ -16,6 +16,8 @@ export interface DeviceOps {
   drainedEnd?(): void;
   /** Requests may still come: the section is not quiet. After a change call `kickDrain()`. */
   drainedPoll?(): boolean;
+  /** The length was established anew, perhaps to what it was. */
+  resize?(): void;
 }
 
 function callDevice(hook: (() => void) | undefined): void {
@@ -32,7 +34,7 @@ export class GraphRoot implements GraphParent {
   readonly context: AioContext;
   readonly #binding: NativeBinding;
   deviceName = '';
-  deviceOps: DeviceOps | undefined;
+  #deviceOps: DeviceOps | undefined;
   /** What the backend wants to hold, with a medium or without. */
   wanted: Grant = { permissions: 0, shared: Permission.all };
   edge: Edge | undefined;
@@ -56,6 +58,18 @@ export class GraphRoot implements GraphParent {
 
   get leavesReadBuffers(): boolean {
     return this.#leavesReadBuffers;
+  }
+
+  /** A device that comes in the middle of a drained section is told of it at once. */
+  setDeviceOps(ops: DeviceOps | undefined): void {
+    this.#deviceOps = ops;
+    const isDrained = this.#handle !== 0 && this.info().quiesce > 0;
+    if (isDrained) callDevice(ops?.drainedBegin?.bind(ops));
+  }
+
+  resized(): void {
+    const ops = this.#deviceOps;
+    callDevice(ops?.resize?.bind(ops));
   }
 
   /** The graph below has changed. */
@@ -84,11 +98,11 @@ export class GraphRoot implements GraphParent {
   quiesce(begin: boolean): void {
     if (this.#handle === 0) return;
     this.#binding.backendQuiesce(this.#handle, begin);
-    const { deviceOps } = this;
-    if (deviceOps === undefined) return;
+    const ops = this.#deviceOps;
+    if (ops === undefined) return;
     const { quiesce } = this.info();
-    if (begin && quiesce === 1) callDevice(deviceOps.drainedBegin?.bind(deviceOps));
-    if (!begin && quiesce === 0) callDevice(deviceOps.drainedEnd?.bind(deviceOps));
+    if (begin && quiesce === 1) callDevice(ops.drainedBegin?.bind(ops));
+    if (!begin && quiesce === 0) callDevice(ops.drainedEnd?.bind(ops));
   }
 
   inFlight(): number {
@@ -96,7 +110,7 @@ export class GraphRoot implements GraphParent {
   }
 
   drainedPoll(): boolean {
-    return this.deviceOps?.drainedPoll?.() === true;
+    return this.#deviceOps?.drainedPoll?.() === true;
   }
 
   drainParents(): Iterable<DrainMember> {
