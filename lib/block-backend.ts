@@ -1,48 +1,19 @@
 import { AioContext } from './aio/context.js';
 import { environment } from './aio/environment.js';
-import { type Handle, isFailure } from './aio/native-binding.js';
-import { BackendFlag, Permission } from './aio/protocol.js';
+import type { Handle } from './aio/native-binding.js';
 import { AioForms } from './backend/aio-forms.js';
-import { RequestForms } from './backend/request-forms.js';
 import { type RequestOwner, RequestPort } from './backend/request-port.js';
-import { invalidArgumentType, outOfRange } from './errors/argument-errors.js';
+import { type BackendInfo, type BackendSettings, wantedGrant } from './backend/settings.js';
+import { BackendSwitches } from './backend/switches.js';
+import { invalidArgumentType } from './errors/argument-errors.js';
 import { BlockError, BlockUsageError } from './errors/block-error.js';
 import { Errno } from './errors/errno.js';
-import { failureError } from './errors/native-failure.js';
 import type { DrainSection } from './graph/drain.js';
 import { graph } from './graph/graph.js';
 import type { BlockNode } from './graph/node.js';
 import { type BlockdevOptions, parseOptions } from './graph/options.js';
-import { type PermissionName, permissionBits, permissionNames } from './graph/permissions.js';
+import { permissionNames } from './graph/permissions.js';
 import { type DeviceOps, GraphRoot } from './graph/root.js';
-
-/** What a backend is, beside its medium. */
-export interface BackendSettings {
-  /** Makes it known by this name, which nodes cannot have then. */
-  readonly name?: string | undefined;
-  /** Where it lives. Default: where its nodes live, else {@link AioContext.main}. */
-  readonly context?: AioContext | undefined;
-  /** Adds the permission to resize to the default ones. */
-  readonly resize?: boolean | undefined;
-  /** What it may do. Default: consistent-read, and write unless the medium is read-only. */
-  readonly permissions?: readonly PermissionName[] | undefined;
-  /** What others may do with the medium meanwhile. Default: everything. */
-  readonly shared?: readonly PermissionName[] | undefined;
-}
-
-/** A frozen snapshot. */
-export interface BackendInfo {
-  readonly name: string;
-  readonly context: string;
-  /** Name of the root node; undefined without a medium. */
-  readonly node: string | undefined;
-  readonly inFlight: number;
-  readonly parked: number;
-  readonly quiesceCount: number;
-  readonly available: boolean;
-  readonly permissions: readonly PermissionName[];
-  readonly shared: readonly PermissionName[];
-}
 
 /** All backends of this environment, in order of creation. */
 const backends = new Map<GraphRoot, BlockBackend>();
@@ -61,16 +32,13 @@ const backends = new Map<GraphRoot, BlockBackend>();
  * await blk.pread(0, sector);
  * ```
  */
-export class BlockBackend extends RequestForms implements AsyncDisposable {
+export class BlockBackend extends BackendSwitches implements AsyncDisposable {
   /** The same requests with callbacks. */
   readonly aio: AioForms;
   /** @internal */
   protected readonly port: RequestPort;
   readonly #root: GraphRoot;
   readonly #sections: DrainSection[] = [];
-  #writeCache = true;
-  #allowWriteBeyondEnd = false;
-  #requestQueueing = true;
   #closing: Promise<void> | undefined;
 
   /**
@@ -84,10 +52,7 @@ export class BlockBackend extends RequestForms implements AsyncDisposable {
     if (settings.name !== undefined) names.checkDevice(settings.name);
     const env = environment();
     const root = new GraphRoot(env.binding, settings.context ?? AioContext.main);
-    root.wanted = {
-      permissions: permissionBits(settings.permissions ?? []),
-      shared: settings.shared === undefined ? Permission.all : permissionBits(settings.shared),
-    };
+    root.wanted = wantedGrant(settings);
     this.#root = root;
     this.port = new RequestPort(env, root.handle, ownerOf(root));
     this.aio = new AioForms(this.port);
@@ -118,7 +83,7 @@ export class BlockBackend extends RequestForms implements AsyncDisposable {
       const node = await graph().open(plan, context, change);
       const blk = new BlockBackend({ ...settings, context });
       try {
-        blk.#root.wanted = { ...blk.#root.wanted, permissions: defaultBits(node, settings) };
+        blk.#root.wanted = wantedGrant(settings, node);
         graph().attach(blk.#root, node, change);
         return blk;
       } catch (error) {
@@ -185,36 +150,6 @@ export class BlockBackend extends RequestForms implements AsyncDisposable {
     return this.#closing !== undefined;
   }
 
-  /** Off: every write and zero-write is durable before it completes (FUA). */
-  get writeCache(): boolean {
-    return this.#writeCache;
-  }
-
-  set writeCache(on: boolean) {
-    this.#setFlag(BackendFlag.writeCache, on);
-    this.#writeCache = on;
-  }
-
-  /** No end check: reads past the end give zeroes, writes there grow. Needs resize to grow. */
-  get allowWriteBeyondEnd(): boolean {
-    return this.#allowWriteBeyondEnd;
-  }
-
-  set allowWriteBeyondEnd(allow: boolean) {
-    this.#setFlag(BackendFlag.allowWriteBeyondEnd, allow);
-    this.#allowWriteBeyondEnd = allow;
-  }
-
-  /** Off: requests in a drained section run at once, and the section waits for them. */
-  get requestQueueing(): boolean {
-    return this.#requestQueueing;
-  }
-
-  set requestQueueing(on: boolean) {
-    this.#setFlag(BackendFlag.disableQueueing, !on);
-    this.#requestQueueing = on;
-  }
-
   /** Requests from their call until their callback returned or their promise was resolved. */
   get inFlight(): number {
     return this.#root.inFlight();
@@ -245,21 +180,6 @@ export class BlockBackend extends RequestForms implements AsyncDisposable {
       permissions: permissionNames(this.#root.wanted.permissions),
       shared: permissionNames(this.#root.wanted.shared),
     });
-  }
-
-  /**
-   * Zeroed memory that requests use without copying: aligned, registered with the engine, and not
-   * transferable to other threads. It is released when no view of it is left.
-   *
-   * @throws BlockError ENOMEM. RangeError for anything but an integer of at least 0.
-   */
-  allocate(bytes: number): Buffer {
-    if (!Number.isSafeInteger(bytes) || bytes < 0) {
-      throw outOfRange('bytes', 'an integer of at least 0', bytes);
-    }
-    const buffer = environment().pool.allocate(bytes);
-    if (isFailure(buffer)) throw failureError(buffer, { operation: 'allocate', length: bytes });
-    return buffer;
   }
 
   /** What the device on this backend wants to know of drained sections. (blk_set_dev_ops) */
@@ -350,7 +270,8 @@ export class BlockBackend extends RequestForms implements AsyncDisposable {
     return graph().drains.begin(() => (root.node === undefined ? [root] : [root.node, root]));
   }
 
-  #setFlag(flag: number, value: boolean): void {
+  /** @internal */
+  protected setFlag(flag: number, value: boolean): void {
     this.#checkOpen('set');
     environment().binding.backendSetFlag(this.#root.handle, flag, value);
   }
@@ -376,11 +297,4 @@ function ownerOf(root: GraphRoot): RequestOwner {
     },
     nodeName: (id) => graph().nodeName(id),
   };
-}
-
-/** CR, W unless read-only, RZ on demand (LC-10). */
-function defaultBits(node: BlockNode, { permissions, resize }: BackendSettings): number {
-  if (permissions !== undefined) return permissionBits(permissions);
-  const write = node.readOnly ? 0 : Permission.write;
-  return Permission.consistentRead | write | (resize ? Permission.resize : 0);
 }

@@ -26,7 +26,8 @@ export type {
   WriteOptions,
   ZeroOptions,
 } from './backend/options.js';
-export { type BackendInfo, type BackendSettings, BlockBackend } from './block-backend.js';
+export type { BackendInfo, BackendSettings } from './backend/settings.js';
+export { BlockBackend } from './block-backend.js';
 export { AbortError, BlockError, BlockUsageError } from './errors/block-error.js';
 export type { DrainSection } from './graph/drain.js';
 export type { BlockNode, BlockNodeInfo } from './graph/node.js';

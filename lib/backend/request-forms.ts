@@ -1,3 +1,6 @@
+import { isFailure } from '../aio/native-binding.js';
+import { outOfRange } from '../errors/argument-errors.js';
+import { failureError } from '../errors/native-failure.js';
 import type { ByteCount } from './arguments.js';
 import type { RequestOptions, TruncateOptions, WriteOptions, ZeroOptions } from './options.js';
 import type { RequestPort } from './request-port.js';
@@ -143,5 +146,20 @@ export abstract class RequestForms {
 
   getLengthSync(): number {
     return this.port.sync(this.port.draft.askLength());
+  }
+
+  /**
+   * Zeroed memory that requests use without copying: aligned, registered with the engine, and not
+   * transferable to other threads. It is released when no view of it is left.
+   *
+   * @throws BlockError ENOMEM. RangeError for anything but an integer of at least 0.
+   */
+  allocate(bytes: number): Buffer {
+    if (!Number.isSafeInteger(bytes) || bytes < 0) {
+      throw outOfRange('bytes', 'an integer of at least 0', bytes);
+    }
+    const buffer = this.port.allocate(bytes);
+    if (isFailure(buffer)) throw failureError(buffer, { operation: 'allocate', length: bytes });
+    return buffer;
   }
 }

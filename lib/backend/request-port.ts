@@ -3,7 +3,8 @@
 //   draft (checked arguments) -> refusal? -> slot -> memory -> descriptor -> ... -> settle()
 
 import type { Environment } from '../aio/environment.js';
-import type { Handle } from '../aio/native-binding.js';
+import type { Handle, NativeFailure } from '../aio/native-binding.js';
+import type { BufferPool } from '../aio/pool.js';
 import { Operation } from '../aio/protocol.js';
 import { NO_SLOT, type Ring } from '../aio/ring.js';
 import type { Slab } from '../aio/slab.js';
@@ -62,6 +63,7 @@ export class RequestPort implements SlotOwner {
   readonly #ring: Ring;
   readonly #slots: SlotTable;
   readonly #slab: Slab;
+  readonly #pool: BufferPool;
   readonly #transfer: Transfer;
   readonly #owner: RequestOwner;
   readonly #cancelled = new Map<number, () => void>();
@@ -71,6 +73,7 @@ export class RequestPort implements SlotOwner {
     this.#ring = environment.ring;
     this.#slots = environment.ring.slots;
     this.#slab = environment.slab;
+    this.#pool = environment.pool;
     this.#transfer = new Transfer(environment);
     this.#handle = handle;
     this.#owner = owner;
@@ -79,6 +82,10 @@ export class RequestPort implements SlotOwner {
   /** From now on every request fails with ENOMEDIUM; those under way go on. */
   close(): void {
     this.#handle = 0;
+  }
+
+  allocate(bytes: number): Buffer | NativeFailure {
+    return this.#pool.allocate(bytes);
   }
 
   /** Submits the draft. Rejects with `problem` if there is one. */
