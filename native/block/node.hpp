@@ -152,6 +152,8 @@ class Node {
   Status check_range(std::int64_t offset, std::int64_t bytes) const;
   Status check_transfer(std::int64_t offset, std::int64_t bytes) const;
   Status check_writable(const Edge& via, RequestFlags flags) const;
+  /// Whole blocks are written, so a partial last one counts as growth, too (PERM-8).
+  Status check_growth(const Edge& via, std::int64_t offset, std::int64_t bytes) const;
 
   // node-read.cpp
   aio::Task<Status> finish_read(aio::Task<Status> io, std::int64_t offset, std::int64_t bytes);
