@@ -45,9 +45,9 @@ void request_done(block::Request* request) {
   bound->home->finished(bound);
 }
 
-// deliver() itself throws nothing, but ticks and microtasks of users run when it returns. Left where
-// it is, what they throw would make every later Node-API call fail. In an environment that is being
-// terminated nobody is there to be told, and this does nothing.
+// deliver() itself throws nothing, but ticks and microtasks of users run when it returns. Left
+// where it is, what they throw would make every later Node-API call fail. In an environment that is
+// being terminated nobody is there to be told, and this does nothing.
 void report_uncaught(napi_env env) {
   bool pending = false;
   napi_is_exception_pending(env, &pending);

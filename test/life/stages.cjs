@@ -65,13 +65,13 @@ function requestsOn(blk) {
 /** Starts a load without JavaScript, and resolves to its result. */
 async function nativeLoad(options, setup) {
   let handle = 0;
-  const { backendCreate } = native;
+  const create = native.backendCreate;
   native.backendCreate = (...args) => {
-    handle = backendCreate(...args);
+    handle = create(...args);
     return handle;
   };
   await open(options, setup);
-  native.backendCreate = backendCreate;
+  native.backendCreate = create;
   const load = {
     operation: 'readwrite',
     random: true,
