@@ -164,8 +164,9 @@ export class Graph {
       const role = plan.children[index]?.definition.role(options) ?? 0;
       return { node: child.handle, role, ...NO_GRANT };
     });
+    const where = context.handle;
     const result = await controlCall(ring, (slot) =>
-      binding.nodeOpen(slot, context.handle, native, options, nativeChildren),
+      binding.nodeOpen(slot, where, native, options, nativeChildren),
     );
     if (isFailure(result)) throw failureError(result, { operation: 'open', node: name });
     const node = new BlockNode(binding, result, name, plan, context);

@@ -30,6 +30,10 @@ const BITS: Readonly<Record<PermissionName, number>> = {
   resize: RZ,
 };
 
+export function isPermissionName(value: unknown): value is PermissionName {
+  return typeof value === 'string' && Object.hasOwn(BITS, value);
+}
+
 /** @throws TypeError for a name that is none. */
 export function permissionBits(names: readonly PermissionName[]): number {
   return names.reduce((bits, name) => {

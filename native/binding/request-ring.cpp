@@ -404,9 +404,12 @@ void RequestRing::append_entry(double result, std::int32_t slot, std::int32_t no
   completions_[completion_count_++] = {result, slot, node};
 }
 
-// A parked request waits for somebody's drain to end, which is no reason to keep the process.
+// A parked request waits for somebody's drain to end, which is no reason to keep the process. That
+// a drain may go on is one, until lib/ knows.
 bool RequestRing::owes_completions() const {
-  return static_cast<std::int64_t>(outstanding_) > environment_.outbox().parked();
+  const Outbox& outbox = environment_.outbox();
+  const auto outstanding = static_cast<std::int64_t>(outstanding_);
+  return outstanding > outbox.parked() || outbox.is_idle_untold();
 }
 
 // --- synchronous form

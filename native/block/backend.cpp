@@ -56,8 +56,9 @@ void Backend::park(Request* request) {
   request->parked = true;
   parked_.push_back(request);
   parked_count_.fetch_add(1);
-  listener_.on_parked(1);
+  // First: who sees that all that is left is parked also sees that a drain may go on.
   uncount();
+  listener_.on_parked(1);
 }
 
 void Backend::unpark(Request* request) {
