@@ -1,5 +1,6 @@
 import { AioContext } from './aio/context.js';
 import { environment } from './aio/environment.js';
+import type { Handle } from './aio/native-binding.js';
 import { AioForms } from './backend/aio-forms.js';
 import { type RequestOwner, RequestPort } from './backend/request-port.js';
 import {
@@ -120,6 +121,11 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     return [...graph().names.devices()].map((root) => backends.get(root) as BlockBackend);
   }
 
+  /** @internal */
+  get handle(): Handle {
+    return this.#root.handle;
+  }
+
   /** '' without a name. */
   get name(): string {
     return this.#root.deviceName;
@@ -170,7 +176,7 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     return this.isDestroyed ? 0 : this.#root.info().quiesce;
   }
 
-  get info(): BackendInfo {
+  info(): BackendInfo {
     const { name, root, context } = this;
     const none = { inFlight: 0, parked: 0, quiesce: 0, available: false };
     const { inFlight, parked, quiesce, available } = this.isDestroyed ? none : this.#root.info();

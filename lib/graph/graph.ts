@@ -33,7 +33,10 @@ export class Graph {
 
   constructor(env: Environment) {
     this.environment = env;
-    env.ring.listener = { idle: () => this.drains.kick(), resized: () => {} };
+    env.ring.listener = {
+      idle: () => this.drains.kick(),
+      resized: (id) => this.#resized(id),
+    };
   }
 
   nodeName(id: number): string | undefined {
@@ -136,6 +139,10 @@ export class Graph {
   /** A section over every node and every backend, those without a medium included. */
   drainAll(): DrainSection {
     return this.drains.begin(() => [...this.nodes, ...this.roots]);
+  }
+
+  #resized(id: number): void {
+    for (const root of this.roots) if (root.node?.id === id) root.resized();
   }
 
   #unlink(edge: Edge): void {

@@ -16,6 +16,8 @@ export interface DeviceOps {
   drainedEnd?(): void;
   /** Requests may still come: the section is not quiet. After a change call `kickDrain()`. */
   drainedPoll?(): boolean;
+  /** The length was established anew, perhaps to what it was. */
+  resize?(): void;
 }
 
 /** Runs a device's code; what it throws is an uncaught exception and disturbs nobody here. */
@@ -60,6 +62,11 @@ export class GraphRoot implements GraphParent {
 
   get leavesReadBuffers(): boolean {
     return this.#leavesReadBuffers;
+  }
+
+  resized(): void {
+    const ops = this.#deviceOps;
+    callDevice(() => ops?.resize?.(), undefined);
   }
 
   /** The graph below has changed. */

@@ -45,9 +45,9 @@ void request_done(block::Request* request) {
   bound->home->finished(bound);
 }
 
-// deliver() itself throws nothing, but ticks and microtasks of users run when it returns. Left where
-// it is, what they throw would make every later Node-API call fail. When the environment is being
-// terminated nothing is pending, and nobody is there to be told.
+// deliver() itself throws nothing, but ticks and microtasks of users run when it returns. Left
+// where it is, what they throw would make every later Node-API call fail. In an environment that is
+// being terminated nobody is there to be told, and this does nothing.
 void report_uncaught(napi_env env) {
   bool pending = false;
   napi_is_exception_pending(env, &pending);
@@ -65,7 +65,6 @@ void run_in_home(aio::Runnable* item) {
 }  // namespace
 
 // --- shared memory
-// -----------------------------------------------------------------------------------
 
 Napi::Value RequestRing::open(Napi::Function deliver) {
   Napi::Env env = environment_.napi();
@@ -94,7 +93,6 @@ Napi::Value RequestRing::open(Napi::Function deliver) {
 }
 
 // --- request records
-// -----------------------------------------------------------------------------------
 
 BoundRequest* RequestRing::take_from_pool() {
   if (pool_.empty()) {
@@ -128,7 +126,6 @@ void RequestRing::free(BoundRequest* request) {
 }
 
 // --- submission
-// ----------------------------------------------------------------------------------------
 
 void RequestRing::ingest() {
   const auto count = static_cast<std::uint32_t>(
@@ -275,12 +272,11 @@ void RequestRing::submit() {
 
 void RequestRing::kick() {
   environment_.submit_contexts();
-  environment_.outbox().ring();
+  ring_if_waiting();
   environment_.prepare_sleep(owes_completions());
 }
 
 // --- completion
-// ------------------------------------------------------------------------------------------
 
 std::uint32_t RequestRing::flush() {
   uncount_delivered();
@@ -288,7 +284,7 @@ std::uint32_t RequestRing::flush() {
   std::uint32_t count = 0;
   if (is_over_budget()) {
     environment_.submit_contexts();
-    environment_.outbox().ring();
+    ring_if_waiting();
   } else {
     if (environment_.turn_contexts()) {
       environment_.outbox().ring();
@@ -297,6 +293,8 @@ std::uint32_t RequestRing::flush() {
   }
   if (count == 0) {
     environment_.prepare_sleep(owes_completions());
+  } else {
+    ++inline_flushes_;
   }
   return count;
 }
@@ -304,12 +302,22 @@ std::uint32_t RequestRing::flush() {
 // Completions that are delivered from inside flush() keep JavaScript from returning to the loop, so
 // their number and time are bounded: timers and sockets must not starve.
 bool RequestRing::is_over_budget() {
-  ++inline_flushes_;
+  if (inline_flushes_ == 0) {
+    return false;
+  }
   const aio::Nanoseconds now = aio::MonotonicClock().now();
   if (turn_start_ == 0) {
     turn_start_ = now;
   }
-  return inline_flushes_ > kMaxInlineFlushes || now - turn_start_ > kMaxInlineTime;
+  return inline_flushes_ >= kMaxInlineFlushes || now - turn_start_ > kMaxInlineTime;
+}
+
+// The engines' descriptors wake the loop for what the kernel finishes; what is finished already, or
+// ready to run, has nobody else to call.
+void RequestRing::ring_if_waiting() {
+  if (!finished_.empty() || environment_.has_work_ready()) {
+    environment_.outbox().ring();
+  }
 }
 
 void RequestRing::on_loop() {
@@ -326,7 +334,7 @@ void RequestRing::on_loop() {
     Napi::Env env = environment_.napi();
     Napi::HandleScope scope(env);
     napi_value argument = Napi::Number::New(env, count);
-    // Not deliver_.MakeCallback(), which ends the process when the environment refuses to call.
+    // Not Napi::Function::MakeCallback(): it ends the process when the environment is going.
     napi_make_callback(env, *async_context_, env.Global(), deliver_.Value(), 1, &argument, nullptr);
     report_uncaught(env);
   }
@@ -413,7 +421,6 @@ bool RequestRing::owes_completions() const {
 }
 
 // --- synchronous form
-// --------------------------------------------------------------------------------------
 
 double RequestRing::run_sync() {
   ingest();
@@ -455,7 +462,7 @@ std::int64_t RequestRing::run_prepared(BoundRequest* request) {
     request->done = [](block::Request* done) {
       auto* sync = static_cast<SyncDone*>(static_cast<BoundRequest*>(done)->owner);
       sync->word.store(1, std::memory_order_release);
-      aio::futex_wake_all(sync->word);
+      aio::futex_wake(sync->word, 1);
     };
     home.aio().post(request);
     while (state.word.load(std::memory_order_acquire) == 0) {
@@ -466,7 +473,17 @@ std::int64_t RequestRing::run_prepared(BoundRequest* request) {
 }
 
 // --- teardown
-// ------------------------------------------------------------------------------------------------
+
+bool RequestRing::uses_foreign_memory() const {
+  const auto is_foreign = [](const std::shared_ptr<aio::MemoryRegion>& region) {
+    return region != nullptr && region->is_foreign();
+  };
+  return std::any_of(by_slot_.begin(), by_slot_.end(), [&](const BoundRequest* request) {
+    return request != nullptr &&
+           (is_foreign(request->region) ||
+            std::any_of(request->regions.begin(), request->regions.end(), is_foreign));
+  });
+}
 
 void RequestRing::close() {
   header_ = nullptr;
