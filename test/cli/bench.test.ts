@@ -90,11 +90,11 @@ describe('bench', () => {
     try {
       const report = await bench(image, '--direct', '--memory', 'buffer');
       try {
-      const report = await bench(image, '--direct', '--memory', 'buffer');
-      expect(report).toMatchObject({ direct: true });
-    } finally {
-      rmSync(image);
-    }
+        const report = await bench(image, '--direct', '--memory', 'buffer');
+        expect(report).toMatchObject({ direct: true });
+      } finally {
+        rmSync(image);
+      }
     } finally {
       rmSync(image);
     }

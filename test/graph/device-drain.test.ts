@@ -241,7 +241,7 @@ onEveryEngineAndHome((context) => {
         );
         // Another backend is not concerned, even synchronously.
         expect(other.preadSync(0, sector)).toBe(512);
-        resolve(blk.info);
+        resolve(blk.info());
       });
     });
     expect(info).toMatchObject({ inFlight: 1, quiesceCount: 1, parked: 0 });

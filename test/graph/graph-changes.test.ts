@@ -5,7 +5,7 @@ import { GraphLock } from '../../lib/graph/graph-lock.js';
 import { BlockBackend, BlockError } from '../../lib/index.js';
 import { fileOptions, onEveryEngineAndHome, scratchFolder } from '../support/matrix.js';
 import { fastDisk, slowDisk } from '../support/null-disk.js';
-import { deferred, isSettled, turn } from '../support/waiting.js';
+import { isSettled } from '../support/waiting.js';
 
 const folder = scratchFolder();
 const sector = Buffer.alloc(512);
@@ -18,52 +18,6 @@ beforeAll(() => {
 const descriptors = (): number => readdirSync('/proc/self/fd').length;
 
 describe('graph lock', () => {
-  test('GRAPH-33: changes run one at a time, in the order in which they were asked for', async () => {
-    const lock = new GraphLock();
-    const order: string[] = [];
-    const gates = [deferred(), deferred(), deferred()];
-    const runs = gates.map(({ promise }, index) =>
-      lock.run(`change ${index}`, async () => {
-        order.push(`${index} begins`);
-        await promise;
-        order.push(`${index} ends`);
-        return index;
-      }),
-    );
-    gates[2]?.resolve();
-    await turn();
-    expect(order).toEqual(['0 begins']);
-    gates[0]?.resolve();
-    await turn();
-    expect(order).toEqual(['0 begins', '0 ends', '1 begins']);
-    gates[1]?.resolve();
-    expect(await Promise.all(runs)).toEqual([0, 1, 2]);
-    expect(order.slice(3)).toEqual(['1 ends', '2 begins', '2 ends']);
-  });
-
-  test('GRAPH-33: a change that fails lets the next one run', async () => {
-    const lock = new GraphLock();
-    const failed = lock.run('fails', () => Promise.reject(new Error('no')));
-    const next = lock.run('next', async () => 'ran');
-    await expect(failed).rejects.toThrow('no');
-    expect(await next).toBe('ran');
-  });
-
-  test('GRAPH-33: a change asked for by code that a change waits for fails, naming the holder', async () => {
-    const lock = new GraphLock();
-    const inner = await lock.run('outer change', async (change) =>
-      lock.guard(change, () => lock.run('inner', async () => 'ran').catch((error) => error)),
-    );
-    expect(inner).toBeInstanceOf(BlockError);
-    expect(inner).toMatchObject({
-      code: 'EDEADLK',
-      operation: 'inner',
-      message: "inner: the graph change 'outer change' waits for this very call [EDEADLK]",
-    });
-    // Neither stuck nor still guarded.
-    expect(await lock.run('later', async () => 'ran')).toBe('ran');
-  });
-
   test('GRAPH-33: a guard ends with its call, also when that throws, and nests', async () => {
     const lock = new GraphLock();
     await lock.run('outer', async (change) => {
