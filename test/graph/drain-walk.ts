@@ -138,6 +138,7 @@ export class DrainWalk {
   }
 
   #ended(id: number, how: RequestState | Error): void {
+    this.#noticeClosed();
     this.#pending.delete(id);
     this.#ends.set(id, (this.#ends.get(id) ?? 0) + 1);
     const code = (how as BlockError).code ?? how;
@@ -167,6 +168,7 @@ export class DrainWalk {
     const begun: Begun = { id, of, section, quiet: false };
     this.#begun.push(begun);
     void section.then(() => {
+      this.#noticeClosed();
       begun.quiet = true;
       if (this.#model.isQuiet(id)) return;
       this.#problems.push(`section ${id} is quiet while requests run`);
@@ -241,10 +243,19 @@ export class DrainWalk {
   async #settleClosing(): Promise<void> {
     for (const [name, closed] of this.#closing) {
       if (this.#model.inFlight(name) > 0) continue;
-      this.#closing.delete(name);
       await closed;
-      this.#model.closed(name);
+      this.#noticeClosed();
+      this.#closing.delete(name);
       if (this.#virtual) this.#model.advance(0);
+    }
+  }
+
+  /** A backend lets go of its node some time before close() resolves. */
+  #noticeClosed(): void {
+    const all = BlockBackend.all();
+    for (const name of this.#closing.keys()) {
+      const gone = !all.includes(this.#backends.get(name) as BlockBackend);
+      if (gone && this.#model.isClosing(name)) this.#model.closed(name);
     }
   }
 
