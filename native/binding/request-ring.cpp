@@ -17,8 +17,8 @@ namespace {
 constexpr std::size_t kPoolChunk = 256;
 
 std::int64_t to_integer(double number) {
-  // lib/ passes safe integers; anything else is its bug, and must not be undefined behaviour.
-  return number >= -9007199254740992.0 && number <= 9007199254740992.0
+  // lib/ passes 64-bit integers; anything else is its bug, and must not be undefined behaviour.
+  return number >= -9223372036854775808.0 && number < 9223372036854775808.0
              ? static_cast<std::int64_t>(number)
              : std::numeric_limits<std::int64_t>::min();
 }
