@@ -3,7 +3,12 @@ import { environment } from './aio/environment.js';
 import type { Handle } from './aio/native-binding.js';
 import { AioForms } from './backend/aio-forms.js';
 import { type RequestOwner, RequestPort } from './backend/request-port.js';
-import { type BackendInfo, type BackendSettings, wantedGrant } from './backend/settings.js';
+import {
+  type BackendInfo,
+  type BackendSettings,
+  checkSettings,
+  wantedGrant,
+} from './backend/settings.js';
 import { BackendSwitches } from './backend/switches.js';
 import { invalidArgumentType } from './errors/argument-errors.js';
 import { BlockError, BlockUsageError } from './errors/block-error.js';
@@ -47,6 +52,7 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
    * @throws BlockError EINVAL for a name that is malformed or taken.
    */
   constructor(settings: BackendSettings = {}) {
+    checkSettings(settings);
     super();
     const { names, roots } = graph();
     if (settings.name !== undefined) names.checkDevice(settings.name);
@@ -59,6 +65,8 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     roots.add(root);
     backends.set(root, this);
     if (settings.name !== undefined) this.setName(settings.name);
+    // A section over everything covers it from its first request on.
+    graph().drains.refresh();
   }
 
   /**
@@ -75,19 +83,22 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     if (typeof options !== 'string' && (typeof options !== 'object' || options === null)) {
       throw invalidArgumentType('options', 'an object or a string', options);
     }
+    checkSettings(settings);
     const plan = parseOptions(options);
     const { lock, names } = graph();
     return lock.run('open', async (change) => {
       if (settings.name !== undefined) names.checkDevice(settings.name);
       const context = graph().contextFor(plan, settings.context) ?? AioContext.main;
       const node = await graph().open(plan, context, change);
-      const blk = new BlockBackend({ ...settings, context });
+      let blk: BlockBackend | undefined;
       try {
+        // Fails when its name was given away while the node was being opened.
+        blk = new BlockBackend({ ...settings, context });
         blk.#root.wanted = wantedGrant(settings, node);
         graph().attach(blk.#root, node, change);
         return blk;
       } catch (error) {
-        blk.#destroy();
+        if (blk !== undefined) blk.#destroy();
         await graph().closeUnused(node, change);
         throw error;
       }
@@ -165,7 +176,7 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     return this.isDestroyed ? 0 : this.#root.info().quiesce;
   }
 
-  get info(): BackendInfo {
+  info(): BackendInfo {
     const { name, root, context } = this;
     const none = { inFlight: 0, parked: 0, quiesce: 0, available: false };
     const { inFlight, parked, quiesce, available } = this.isDestroyed ? none : this.#root.info();
@@ -184,7 +195,8 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
 
   /** What the device on this backend wants to know of drained sections. (blk_set_dev_ops) */
   setDeviceOps(ops: DeviceOps | undefined): void {
-    this.#root.deviceOps = ops;
+    this.#root.setDeviceOps(ops);
+    this.kickDrain();
   }
 
   /**
@@ -244,6 +256,7 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     const { drains, lock } = graph();
     const root = this.#root;
     this.port.close();
+    root.closing = true;
     const section = drains.begin(() => [root]);
     environment().binding.backendAbortParked(root.handle, Errno.ENOMEDIUM);
     environment().ring.arm();

@@ -108,7 +108,7 @@ export interface NativeBinding {
    * entries in the completion buffer; it must consume them all, then call flush() until it
    * returns 0.
    */
-  initialize(deliver: (count: number) => void): SharedMemory;
+  initialize(deliver: (count: number) => void): SharedMemory | NativeFailure;
   /** Hands over the descriptors written so far and submits them. Delivers nothing. */
   submit(): void;
   /**

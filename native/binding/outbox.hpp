@@ -61,6 +61,7 @@ class Outbox final : public block::GraphListener {
     resized_.clear();
   }
   bool take_idle() { return idle_.exchange(false); }
+  bool is_idle_untold() const { return idle_.load(); }
   int parked() const { return parked_.load(); }
 
  private:

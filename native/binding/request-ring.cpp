@@ -46,8 +46,8 @@ void request_done(block::Request* request) {
 }
 
 // deliver() itself throws nothing, but ticks and microtasks of users run when it returns. Left
-// where it is, what they throw would make every later Node-API call fail. When the environment is
-// being terminated nothing is pending, and nobody is there to be told.
+// where it is, what they throw would make every later Node-API call fail. In an environment that is
+// being terminated nobody is there to be told, and this does nothing.
 void report_uncaught(napi_env env) {
   bool pending = false;
   napi_is_exception_pending(env, &pending);
@@ -333,7 +333,8 @@ void RequestRing::on_loop() {
     Napi::Env env = environment_.napi();
     Napi::HandleScope scope(env);
     napi_value argument = Napi::Number::New(env, count);
-    deliver_.MakeCallback(env.Global(), 1, &argument, *async_context_);
+    // Not Napi::Function::MakeCallback(): it ends the process when the environment is going.
+    napi_make_callback(env, *async_context_, env.Global(), deliver_.Value(), 1, &argument, nullptr);
     report_uncaught(env);
   }
   environment_.prepare_sleep(owes_completions());
@@ -403,9 +404,12 @@ void RequestRing::append_entry(double result, std::int32_t slot, std::int32_t no
   completions_[completion_count_++] = {result, slot, node};
 }
 
-// A parked request waits for somebody's drain to end, which is no reason to keep the process.
+// A parked request waits for somebody's drain to end, which is no reason to keep the process. That
+// a drain may go on is one, until lib/ knows.
 bool RequestRing::owes_completions() const {
-  return static_cast<std::int64_t>(outstanding_) > environment_.outbox().parked();
+  const Outbox& outbox = environment_.outbox();
+  const auto outstanding = static_cast<std::int64_t>(outstanding_);
+  return outstanding > outbox.parked() || outbox.is_idle_untold();
 }
 
 // --- synchronous form

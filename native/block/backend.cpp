@@ -56,8 +56,9 @@ void Backend::park(Request* request) {
   request->parked = true;
   parked_.push_back(request);
   parked_count_.fetch_add(1);
-  listener_.on_parked(1);
+  // First: who sees that all that is left is parked also sees that a drain may go on.
   uncount();
+  listener_.on_parked(1);
 }
 
 void Backend::unpark(Request* request) {
@@ -111,11 +112,12 @@ Detached Backend::ask_length_then_start(Request* request) {
   start_checked(request, length);
 }
 
-// REQ-1: size, medium, offset, end, in this order. A failed length query is the result (REQ-5).
+// REQ-1, REQ-2: size, medium, offset, end, in this order. A failed length query is the result
+// (REQ-5).
 Status Backend::check(const Request& request, std::int64_t length) const {
   const bool is_transfer =
       request.operation == Operation::kRead || request.operation == Operation::kWrite;
-  if (is_transfer && request.bytes > INT_MAX) {
+  if (request.bytes < 0 || (is_transfer && request.bytes > INT_MAX)) {
     return -EIO;
   }
   if (!is_available()) {
@@ -127,7 +129,7 @@ Status Backend::check(const Request& request, std::int64_t length) const {
   if (!is_ranged(request.operation)) {
     return {};
   }
-  if (request.bytes < 0 || request.offset < 0) {
+  if (request.offset < 0) {
     return -EIO;
   }
   if (!flags_.allow_write_beyond_end &&

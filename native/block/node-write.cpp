@@ -20,6 +20,9 @@ Task<Status> Node::pwritev(const Edge& via, std::int64_t offset, std::int64_t by
   if ((flags & kRequestCompressed) != 0) {
     return Status(-ENOTSUP, id());  // no driver here compresses
   }
+  if (Status status = check_growth(via, offset, bytes); !status.ok()) {
+    return status;
+  }
   if (bytes == 0) {
     return Status();
   }

@@ -14,8 +14,10 @@ namespace {
 
 constexpr std::int64_t kMaxBounce = 16 << 20;  // zero-writes without driver support (ZERO-4)
 
+/// `align` is what a driver prefers, which need not be a power of two.
 std::int64_t aligned_limit(std::int64_t limit, std::int64_t align) {
-  return (limit > 0 ? std::max(limit, align) : INT64_MAX) & ~(align - 1);
+  const std::int64_t most = limit > 0 ? std::max(limit, align) : INT64_MAX;
+  return most - most % align;
 }
 
 /// Cuts a range into the driver's preferred blocks: a misaligned head and tail become pieces of
@@ -93,6 +95,9 @@ Task<Status> Node::pwrite_zeroes(const Edge& via, std::int64_t offset, std::int6
   if (Status status = check_range(offset, bytes); !status.ok()) {
     return status;
   }
+  if (Status status = check_growth(via, offset, bytes); !status.ok()) {
+    return status;
+  }
   if ((flags & kRequestNoFallback) != 0 &&
       (!is_request_aligned(offset, bytes) ||
        (driver_->supported_zero_flags() & kRequestNoFallback) == 0)) {
@@ -120,8 +125,12 @@ Task<Status> Node::zero_slow(std::int64_t offset, std::int64_t bytes, RequestFla
   const RequestFlags emulated =
       flags & kRequestFua & ~(driver_->supported_zero_flags() & driver_->supported_write_flags());
   flags &= ~emulated;
-  status = padded ? co_await zero_padded(offset, bytes, flags)
-                  : co_await aligned_zero(offset, bytes, flags);
+  // Not `padded ? co_await a : co_await b`: GCC 12 would await both.
+  if (padded) {
+    status = co_await zero_padded(offset, bytes, flags);
+  } else {
+    status = co_await aligned_zero(offset, bytes, flags);
+  }
   if (status.ok() && emulated != 0) {
     status = co_await flush();
   }

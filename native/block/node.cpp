@@ -122,4 +122,13 @@ Status Node::check_writable(const Edge& via, RequestFlags flags) const {
   return {};
 }
 
+Status Node::check_growth(const Edge& via, std::int64_t offset, std::int64_t bytes) const {
+  const std::int64_t align = limits_.request_alignment;
+  const std::int64_t end = (offset + bytes + align - 1) & ~(align - 1);
+  if (bytes > 0 && end > length() && (via.permissions & kPermResize) == 0) {
+    return {-EPERM, id()};
+  }
+  return {};
+}
+
 }  // namespace blk::block

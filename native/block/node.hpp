@@ -73,7 +73,7 @@ class Node {
   Driver& driver() const { return *driver_; }
   const Limits& limits() const { return limits_; }
 
-  // --- life and topology ------------------------------------------------------------------------
+  // --- life and topology
   void add_child(std::unique_ptr<Edge> edge) { children_.push_back(std::move(edge)); }
   const std::vector<std::unique_ptr<Edge>>& children() const { return children_; }
   /// The child that holds the data and is not a backing file; null when there is none.
@@ -93,7 +93,7 @@ class Node {
   std::uint64_t highest_written_offset() const { return highest_written_.load(relaxed); }
 
   // --- quiesce and in-flight
-  // --------------------------------------------------------------------------- Any thread.
+  // Any thread.
   // Sequentially consistent, because the drainer raises the quiesce count and then reads in-flight
   // while the home lowers in-flight and then reads the quiesce count: one of them must see the
   // other, or the drain would never be told.
@@ -152,6 +152,8 @@ class Node {
   Status check_range(std::int64_t offset, std::int64_t bytes) const;
   Status check_transfer(std::int64_t offset, std::int64_t bytes) const;
   Status check_writable(const Edge& via, RequestFlags flags) const;
+  /// Whole blocks are written, so a partial last one counts as growth, too (PERM-8).
+  Status check_growth(const Edge& via, std::int64_t offset, std::int64_t bytes) const;
 
   // node-read.cpp
   aio::Task<Status> finish_read(aio::Task<Status> io, std::int64_t offset, std::int64_t bytes);

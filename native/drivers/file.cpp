@@ -24,7 +24,7 @@ bool is_transient(std::int64_t result) { return result == -EINTR || result == -E
 
 }  // namespace
 
-// --- data ---------------------------------------------------------------------------------------
+// --- data
 
 bool FileDriver::needs_bounce(const IoView& data) const {
   return data.count > block::kMaxIov ||

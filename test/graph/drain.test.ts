@@ -201,4 +201,13 @@ describe('drained sections', () => {
     await blk.close();
     await context.close();
   });
+
+  test('one signal for many requests has one listener, and none when they are done', async () => {
+    await using blk = await BlockBackend.open({ driver: 'null-co' });
+    const { signal } = new AbortController();
+    const added = jest.spyOn(signal, 'addEventListener');
+    const removed = jest.spyOn(signal, 'removeEventListener');
+    await Promise.all(Array.from({ length: 1000 }, () => blk.pread(0, buffer, { signal })));
+    expect([added.mock.calls.length, removed.mock.calls.length]).toEqual([1, 1]);
+  });
 });

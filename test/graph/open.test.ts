@@ -224,12 +224,12 @@ describe('permissions', () => {
       permissions: ['consistent-read'],
     });
     expect(first.root?.parents.length).toBe(2);
-    expect(reader.info.permissions).toEqual(['consistent-read']);
+    expect(reader.info().permissions).toEqual(['consistent-read']);
   });
 
   test('PERM-7, LC-10: a read-only medium gives a backend without write', async () => {
     await using blk = await open({ driver: 'null-co', 'read-only': true, 'node-name': 'ro' });
-    expect(blk.info.permissions).toEqual(['consistent-read']);
+    expect(blk.info().permissions).toEqual(['consistent-read']);
     await expect(BlockBackend.open('ro', { permissions: ['write'] })).rejects.toMatchObject({
       code: 'EPERM',
     });
