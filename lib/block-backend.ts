@@ -309,5 +309,10 @@ function ownerOf(root: GraphRoot): RequestOwner {
       return root.leavesReadBuffers;
     },
     nodeName: (id) => graph().nodeName(id),
+    medium() {
+      if (root.edge === undefined) return undefined;
+      const { child, permissions } = root.edge;
+      return { length: root.info().length, readOnly: child.readOnly, permissions };
+    },
   };
 }

@@ -12,6 +12,8 @@ import type { Slab } from '../aio/slab.js';
 import type { RequestCallback, SlotOwner, SlotTable, Ticket } from '../aio/slots.js';
 import { AbortError, BlockError, BlockUsageError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
+import { failureText } from '../errors/native-failure.js';
+import { type RequestMedium, requestText } from '../errors/request-failure.js';
 import { Draft, type Problem } from './draft.js';
 import { copyOut, Transfer } from './transfer.js';
 
@@ -21,6 +23,8 @@ export interface RequestOwner {
   /** Some node below leaves buffers of reads as they are, so they must be copied in as well. */
   readonly leavesReadBuffers: boolean;
   nodeName(id: number): string | undefined;
+  /** For errors. */
+  medium(): RequestMedium | undefined;
 }
 
 const OPERATION_NAMES: Readonly<Record<number, string>> = {
@@ -138,7 +142,7 @@ export class RequestPort implements SlotOwner {
       if (result >= 0 && readsData(operation)) error = copyOut(lease, kept, length);
       this.#slab.release(lease);
     }
-    if (result < 0) error = this.#failure(operation, offset, length, result, node);
+    if (result < 0) error = this.#failure(NO_SLOT, operation, offset, length, result, node);
     if (error !== undefined) throw error;
     return result;
   }
@@ -174,7 +178,7 @@ export class RequestPort implements SlotOwner {
       error =
         result === Errno.ECANCELED && signal?.aborted
           ? new AbortError(signal.reason)
-          : this.#failure(operation, slots.offset[slot] as number, length, result, node);
+          : this.#failure(slot, operation, slots.offset[slot] as number, length, result, node);
     }
     this.#finish(slot, result, error);
   }
@@ -270,6 +274,7 @@ export class RequestPort implements SlotOwner {
   }
 
   #failure(
+    slot: number,
     operation: number,
     offset: number,
     length: number,
@@ -277,7 +282,12 @@ export class RequestPort implements SlotOwner {
     node: number,
   ): BlockError {
     const ranged = isRanged(operation);
+    const transfers = operation === Operation.read || operation === Operation.write;
+    const report =
+      operation === Operation.truncate ? this.#ring.binding.takeReport(slot) : undefined;
+    const request = { errno, node, offset, length, ranged, transfers };
     return new BlockError(errno, {
+      text: report ? failureText(report) : requestText(request, this.#owner.medium()),
       operation: OPERATION_NAMES[operation] ?? `operation ${operation}`,
       device: this.#owner.name,
       node: node === 0 ? undefined : this.#owner.nodeName(node),

@@ -26,7 +26,8 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   'size-negative': ({ size }) => `size is ${size}; it must be 0 or more`,
   'raw-offset-beyond-file': ({ offset, length }) =>
     `offset is ${offset}; it must be between 0 and the length of the file, ${length}`,
-  'raw-size-not-sectors': ({ size }) => `size is ${size}; it must be a multiple of 512`,
+  'raw-size-not-sectors': ({ size }) =>
+    `size is ${size}; it must be 0 or a positive multiple of 512`,
   'raw-size-beyond-file': ({ offset, size, length }) =>
     `the window of ${size} bytes at ${offset} ends after the file, which has ${length} bytes`,
   'raw-fixed-size': () => `a raw node with a size option cannot be resized`,

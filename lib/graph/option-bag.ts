@@ -103,8 +103,8 @@ export class OptionBag {
     if (value === undefined) return undefined;
     const number = typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value;
     if (typeof number === 'number' && Number.isSafeInteger(number)) return number;
-    const range = 'an integer from -(2^53 - 1) to 2^53 - 1';
-    throw optionError(this.pathOf(name), `must be ${range}, not ${JSON.stringify(value)}`);
+    const wanted = Number.isInteger(number) ? 'between -(2^53 - 1) and 2^53 - 1' : 'an integer';
+    throw optionError(this.pathOf(name), `must be ${wanted}, not ${JSON.stringify(value)}`);
   }
 
   takeString(name: string, values?: readonly string[]): string | undefined {

@@ -111,6 +111,7 @@ void RequestRing::give_back(BoundRequest* request) {
   request->regions.clear();
   request->backend = nullptr;
   request->failed_node = 0;
+  request->report.reset();
   request->uncount_before_callback = false;
   // Last in, first out: the record is still in the cache.
   pool_.push_front(request);
@@ -392,12 +393,19 @@ void RequestRing::write_completion(BoundRequest* request) {
   if (request->settle != nullptr) {
     request->settle(request);
   }
+  keep_report(request);
   by_slot_[static_cast<std::size_t>(request->slot)] = nullptr;
   if (request->uncount_before_callback) {
     request->backend->uncount();
   }
   append_entry(static_cast<double>(request->result), request->slot,
                static_cast<std::int32_t>(request->failed_node));
+}
+
+void RequestRing::keep_report(BoundRequest* request) {
+  if (request->report != nullptr) {
+    environment_.reports[request->slot] = std::move(*request->report);
+  }
 }
 
 void RequestRing::append_entry(double result, std::int32_t slot, std::int32_t node) {
@@ -424,6 +432,7 @@ double RequestRing::run_sync() {
     request->result = run_prepared(request);
     request->backend->uncount();
   }
+  keep_report(request);
   header_->sync_node = static_cast<std::int32_t>(request->failed_node);
   const auto result = static_cast<double>(request->result);
   give_back(request);

@@ -88,6 +88,8 @@ class RequestRing {
   std::uint32_t collect();
   void write_events();
   void write_completion(BoundRequest* request);
+  /// lib/ takes it with takeReport().
+  void keep_report(BoundRequest* request);
   void append_entry(double result, std::int32_t slot, std::int32_t node);
   bool owes_completions() const;
 

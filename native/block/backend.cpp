@@ -191,7 +191,11 @@ Task<Status> Backend::issue_truncate(Request& request) {
   truncate.preallocation = static_cast<Preallocation>(request.argument & 0xff);
   truncate.exact = (request.argument >> 8 & 1) != 0;
   ErrorReport report;
-  co_return co_await root_.node->truncate(root_, truncate, report);
+  Status status = co_await root_.node->truncate(root_, truncate, report);
+  if (report.error != 0) {
+    request.report = std::make_unique<ErrorReport>(std::move(report));
+  }
+  co_return status;
 }
 
 Detached Backend::finish_later(Request* request, Task<Status> io) {

@@ -130,7 +130,9 @@ describe('requests', () => {
       offset: 2 * MIB,
       length: SECTOR,
     });
-    expect(error.message).toBe("pread of 512 bytes at 2097152 on 'disk0': i/o error [EIO]");
+    expect(error.message).toBe(
+      "pread of 512 bytes at 2097152 on 'disk0': the range must lie within the medium, which has 1048576 bytes [EIO]",
+    );
   });
 
   test('REQ-1: size before medium before offset', async () => {

@@ -68,7 +68,10 @@ onEveryEngineAndHome((context) => {
   });
 
   test('DRAIN-3: begin waits for the requests of other backends above the node', async () => {
-    await using upper = await open({ driver: 'raw', file: slowDisk(undefined, { 'node-name': 'n' }) });
+    await using upper = await open({
+      driver: 'raw',
+      file: slowDisk(undefined, { 'node-name': 'n' }),
+    });
     await using lower = await BlockBackend.open('n');
     const order: string[] = [];
     const read = upper.pread(0, sector).then(() => order.push('read'));

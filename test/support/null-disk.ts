@@ -1,6 +1,7 @@
 // Disks without bytes, for tests that care about when and not about what.
-import { AioContext, BlockBackend, type BlockdevOptions } from '../../lib/index.js';
+
 import type { BackendSettings } from '../../lib/index.js';
+import { AioContext, BlockBackend, type BlockdevOptions } from '../../lib/index.js';
 
 /** Long enough to be still under way in the tick that started it, and short enough to wait for. */
 export const SOME_LATENCY = 2_000_000;

@@ -15,10 +15,7 @@ export async function until(holds: () => boolean): Promise<void> {
 /** Whether the promise has settled by now. */
 export async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   const pending = {};
-  const first = await Promise.race([
-    promise.catch(() => undefined),
-    turn().then(() => pending),
-  ]);
+  const first = await Promise.race([promise.catch(() => undefined), turn().then(() => pending)]);
   return first !== pending;
 }
 
