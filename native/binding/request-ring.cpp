@@ -17,10 +17,10 @@ namespace {
 constexpr std::size_t kPoolChunk = 256;
 
 std::int64_t to_integer(double number) {
-  // lib/ passes safe integers; anything else is its bug, and must not be undefined behaviour.
-  return number >= -9007199254740992.0 && number <= 9007199254740992.0
-             ? static_cast<std::int64_t>(number)
-             : std::numeric_limits<std::int64_t>::min();
+  // lib/ passes integers of 64 bits (a bigint may be 2^62); anything else is its bug, and must not
+  // be undefined behaviour.
+  return number >= -0x1p63 && number < 0x1p63 ? static_cast<std::int64_t>(number)
+                                              : std::numeric_limits<std::int64_t>::min();
 }
 
 bool is_transfer(const block::Request& request) {
