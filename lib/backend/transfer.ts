@@ -11,7 +11,7 @@ import { BlockUsageError } from '../errors/block-error.js';
  * The largest transfer, INT_MAX rounded down to sectors (BDRV_REQUEST_MAX_BYTES). Longer requests
  * go to native/ without memory: it refuses them before it would touch any.
  */
-const MAX_TRANSFER = 2147483136;
+export const MAX_TRANSFER = 2147483136;
 /** IOV_MAX. Longer vectors are gathered into one buffer. */
 const MAX_VECTOR = 1024;
 
