@@ -1,8 +1,14 @@
 import { AioContext } from './aio/context.js';
 import { environment } from './aio/environment.js';
+import type { Handle } from './aio/native-binding.js';
 import { AioForms } from './backend/aio-forms.js';
 import { type RequestOwner, RequestPort } from './backend/request-port.js';
-import { type BackendInfo, type BackendSettings, wantedGrant } from './backend/settings.js';
+import {
+  type BackendInfo,
+  type BackendSettings,
+  checkSettings,
+  wantedGrant,
+} from './backend/settings.js';
 import { BackendSwitches } from './backend/switches.js';
 import { MAX_TRANSFER } from './backend/transfer.js';
 import { invalidArgumentType } from './errors/argument-errors.js';
@@ -50,6 +56,7 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
    * @throws BlockError EINVAL for a name that is malformed or taken.
    */
   constructor(settings: BackendSettings = {}) {
+    checkSettings(settings);
     super();
     const { names, roots } = graph();
     if (settings.name !== undefined) names.checkDevice(settings.name);
@@ -62,6 +69,8 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     roots.add(root);
     backends.set(root, this);
     if (settings.name !== undefined) this.setName(settings.name);
+    // A section over everything covers it from its first request on.
+    graph().drains.refresh();
   }
 
   /**
@@ -78,19 +87,22 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     if (typeof options !== 'string' && (typeof options !== 'object' || options === null)) {
       throw invalidArgumentType('options', 'an object or a string', options);
     }
+    checkSettings(settings);
     const plan = parseOptions(options);
     const { lock, names } = graph();
     return lock.run('open', async (change) => {
       if (settings.name !== undefined) names.checkDevice(settings.name);
       const context = graph().contextFor(plan, settings.context) ?? AioContext.main;
       const node = await graph().open(plan, context, change);
-      const blk = new BlockBackend({ ...settings, context });
+      let blk: BlockBackend | undefined;
       try {
+        // Fails when its name was given away while the node was being opened.
+        blk = new BlockBackend({ ...settings, context });
         blk.#root.wanted = wantedGrant(settings, node);
         graph().attach(blk.#root, node, change);
         return blk;
       } catch (error) {
-        blk.#destroy();
+        if (blk !== undefined) blk.#destroy();
         await graph().closeUnused(node, change);
         throw error;
       }
@@ -111,6 +123,11 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
   /** The backends with a name, in order of naming. (blk_next) */
   static named(): BlockBackend[] {
     return [...graph().names.devices()].map((root) => backends.get(root) as BlockBackend);
+  }
+
+  /** @internal */
+  get handle(): Handle {
+    return this.#root.handle;
   }
 
   /** '' without a name. */
@@ -174,7 +191,7 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     return this.isDestroyed ? 0 : this.#root.info().quiesce;
   }
 
-  get info(): BackendInfo {
+  info(): BackendInfo {
     const { name, root, context } = this;
     const none = { inFlight: 0, parked: 0, quiesce: 0, available: false };
     const { inFlight, parked, quiesce, available } = this.isDestroyed ? none : this.#root.info();
@@ -193,7 +210,8 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
 
   /** What the device on this backend wants to know of drained sections. (blk_set_dev_ops) */
   setDeviceOps(ops: DeviceOps | undefined): void {
-    this.#root.deviceOps = ops;
+    this.#root.setDeviceOps(ops);
+    this.kickDrain();
   }
 
   /**
@@ -253,6 +271,7 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     const { drains, lock } = graph();
     const root = this.#root;
     this.port.close();
+    root.closing = true;
     const section = drains.begin(() => [root]);
     environment().binding.backendAbortParked(root.handle, Errno.ENOMEDIUM);
     environment().ring.arm();
@@ -305,5 +324,10 @@ function ownerOf(root: GraphRoot): RequestOwner {
       return root.leavesReadBuffers;
     },
     nodeName: (id) => graph().nodeName(id),
+    medium() {
+      if (root.edge === undefined) return undefined;
+      const { child, permissions } = root.edge;
+      return { length: root.info().length, readOnly: child.readOnly, permissions };
+    },
   };
 }

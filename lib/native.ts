@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import load from 'node-gyp-build';
+import nodeGypBuild from 'node-gyp-build';
 import type { NativeBinding } from './aio/native-binding.js';
 
 /** The package's folder: the code runs from dist/ and, in tests, from lib/. */
@@ -26,6 +26,16 @@ function describe(cause: unknown): string {
   return text.trim().split('\n', 1)[0] ?? text;
 }
 
+/**
+ * Not by require(), which gives every caller in a thread the same object: the addon has one owner,
+ * and where these modules are loaded twice (jest does, for every test file) each copy needs its own.
+ */
+function loadAddon(path: string): NativeBinding {
+  const addon: { exports: unknown } = { exports: {} };
+  process.dlopen(addon, path);
+  return addon.exports as NativeBinding;
+}
+
 function loadNative(): NativeBinding {
   if (process.platform !== 'linux') {
     throw new Error(`block-backend: runs on Linux only, this is ${process.platform}`);
@@ -33,7 +43,7 @@ function loadNative(): NativeBinding {
   const root = packageRoot();
   try {
     // Honours BLOCK_BACKEND_PREBUILD, then build/Release, then prebuilds/.
-    return load(root) as NativeBinding;
+    return loadAddon(nodeGypBuild.path(root));
   } catch (cause) {
     throw new Error(
       `block-backend: cannot load the native addon: ${describe(cause)}. To build it here, run: ${buildCommand(root)}`,

@@ -2,6 +2,7 @@
 // first use: importing the package creates nothing.
 
 import { native } from '../native.js';
+import { AbortSignals } from './abort-signals.js';
 import type { NativeBinding } from './native-binding.js';
 import { BufferPool } from './pool.js';
 import { Regions } from './regions.js';
@@ -14,6 +15,7 @@ export class Environment {
   readonly regions: Regions;
   readonly slab: Slab;
   readonly pool: BufferPool;
+  readonly abortSignals: AbortSignals;
 
   constructor(binding: NativeBinding) {
     this.binding = binding;
@@ -22,6 +24,7 @@ export class Environment {
     this.slab = new Slab(binding);
     this.ring.onBatch = () => this.regions.forgetLast();
     this.pool = new BufferPool(this.regions);
+    this.abortSignals = new AbortSignals(this.ring);
   }
 }
 

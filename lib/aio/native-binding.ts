@@ -74,6 +74,8 @@ export interface NativeBackendInfo {
   readonly parked: number;
   readonly quiesce: number;
   readonly available: boolean;
+  /** Of the medium, in bytes; 0 without one. */
+  readonly length: number;
 }
 
 export interface NativeChild {
@@ -108,7 +110,7 @@ export interface NativeBinding {
    * entries in the completion buffer; it must consume them all, then call flush() until it
    * returns 0.
    */
-  initialize(deliver: (count: number) => void): SharedMemory;
+  initialize(deliver: (count: number) => void): SharedMemory | NativeFailure;
   /** Hands over the descriptors written so far and submits them. Delivers nothing. */
   submit(): void;
   /**
@@ -176,7 +178,7 @@ export interface NativeBinding {
 
   /** Asks that the request on `slot` leave the queue; ECANCELED on the slot if it was parked. */
   cancel(slot: number, generation: number): void;
-  /** The report of a failed control request; undefined if the slot has none. */
+  /** The report of a failed control request or truncate; undefined if the slot has none. */
   takeReport(slot: number): NativeFailure | undefined;
 
   /** Zeroed, page-aligned memory as one ArrayBuffer. */

@@ -3,8 +3,9 @@
 //   push() -> descriptors in shared memory -> one process.nextTick per batch -> flush()
 //   settle() <- completions in shared memory <- flush() (inline) or deliver() (from the loop)
 
+import { failureError } from '../errors/native-failure.js';
 import { checkLayout } from './layout.js';
-import type { Handle, NativeBinding } from './native-binding.js';
+import { type Handle, isFailure, type NativeBinding } from './native-binding.js';
 import {
   Completion,
   CompletionEvent,
@@ -42,6 +43,7 @@ export class Ring {
   constructor(binding: NativeBinding) {
     this.binding = binding;
     const memory = binding.initialize((count) => this.#deliver(count));
+    if (isFailure(memory)) throw failureError(memory, { operation: 'initialize' });
     checkLayout(memory.layout);
     this.#header = new Int32Array(memory.header);
     this.#words = new Int32Array(memory.submission);

@@ -12,11 +12,8 @@ export interface SlotOwner {
 /** Error first, as in Node; `result` is what QEMU's callbacks get: a value or a negative errno. */
 export type RequestCallback = (error: Error | null, result: number) => void;
 
-/** Ties a request to an AbortSignal until it is settled. */
-export interface AbortLink {
-  readonly signal: AbortSignal;
-  readonly listener: () => void;
-}
+/** Identifies a request even after its slot was taken again. */
+export type Ticket = number;
 
 /** What must stay reachable until the request is settled, and what a read is copied to. */
 export type KeptMemory = ArrayBufferView | readonly ArrayBufferView[] | VectorCopy;
@@ -34,6 +31,14 @@ const MAX_GENERATION = 0x7fffffff;
 /** A slot and its generation in one safe integer: 24 bits are enough for 16 million requests. */
 const SLOT_FACTOR = 2 ** 24;
 
+export function slotOf(ticket: Ticket): number {
+  return ticket % SLOT_FACTOR;
+}
+
+export function ticketGeneration(ticket: Ticket): number {
+  return Math.floor(ticket / SLOT_FACTOR);
+}
+
 function grown<T extends Int32Array | Uint8Array | Float64Array>(old: T, larger: T): T {
   larger.set(old);
   return larger;
@@ -50,7 +55,7 @@ export class SlotTable {
   readonly callback: (RequestCallback | undefined)[] = [];
   readonly kept: (KeptMemory | undefined)[] = [];
   readonly lease: (Lease | undefined)[] = [];
-  readonly abort: (AbortLink | undefined)[] = [];
+  readonly signal: (AbortSignal | undefined)[] = [];
 
   #free = new Int32Array(0);
   #freeCount = 0;
@@ -78,19 +83,18 @@ export class SlotTable {
     this.callback[slot] = undefined;
     this.kept[slot] = undefined;
     this.lease[slot] = undefined;
-    this.abort[slot] = undefined;
+    this.signal[slot] = undefined;
     this.#free[this.#freeCount] = slot;
     this.#freeCount += 1;
   }
 
-  /** What identifies the request even after its slot was taken again. */
-  ticket(slot: number): number {
+  ticket(slot: number): Ticket {
     return (this.generation[slot] as number) * SLOT_FACTOR + slot;
   }
 
   /** The slot of a request that is not settled yet, or -1. */
-  find(ticket: number): number {
-    const slot = ticket % SLOT_FACTOR;
+  find(ticket: Ticket): number {
+    const slot = slotOf(ticket);
     const alive = this.owner[slot] !== undefined && this.ticket(slot) === ticket;
     return alive ? slot : -1;
   }
@@ -110,7 +114,7 @@ export class SlotTable {
       this.callback.push(undefined);
       this.kept.push(undefined);
       this.lease.push(undefined);
-      this.abort.push(undefined);
+      this.signal.push(undefined);
     }
     // Lowest slot on top, so that few slots stay few cache lines.
     for (let slot = capacity - 1; slot >= old; slot -= 1) {

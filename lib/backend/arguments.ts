@@ -1,7 +1,6 @@
 // Checks of what users pass. Only what cannot be expressed natively is refused here: any safe
 // integer, negative ones included, reaches the native checks with their errnos.
 
-import { types } from 'node:util';
 import {
   invalidArgumentType,
   invalidArgumentValue,
@@ -49,14 +48,26 @@ export function callbackProblem(value: unknown): TypeError | undefined {
   return invalidArgumentType('callback', 'of type function', value);
 }
 
+function isSignal(value: unknown): boolean {
+  try {
+    return value instanceof AbortSignal && typeof value.aborted === 'boolean';
+  } catch {
+    return false; // only its looks are those of a signal
+  }
+}
+
 export function signalProblem(value: unknown): Error | undefined {
-  const usable =
-    typeof value === 'object' &&
-    value !== null &&
-    'aborted' in value &&
-    'addEventListener' in value &&
-    !types.isProxy(value);
-  return usable ? undefined : invalidArgumentType('options.signal', 'an AbortSignal', value);
+  if (isSignal(value)) return undefined;
+  return invalidArgumentType('options.signal', 'an AbortSignal', value);
+}
+
+/** What code of the caller's own (a getter, a proxy) throws is a problem like any other. */
+export function attempt(check: () => Error | undefined): Error | undefined {
+  try {
+    return check();
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+  }
 }
 
 export function optionsProblem(value: unknown): Error | undefined {

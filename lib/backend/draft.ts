@@ -6,6 +6,7 @@ import { invalidArgumentValue, outOfRange } from '../errors/argument-errors.js';
 import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import {
+  attempt,
   type ByteCount,
   bufferProblem,
   buffersProblem,
@@ -73,12 +74,13 @@ export class Draft {
   }
 
   truncate(size: ByteCount, options: TruncateOptions = {}): Problem {
-    const problem =
-      byteCountProblem('size', size) ??
-      optionsProblem(options) ??
-      preallocationProblem(options.preallocation);
+    const problem = byteCountProblem('size', size) ?? optionsProblem(options);
     if (problem !== undefined) return problem;
-    return this.#plain(Operation.truncate, Number(size), truncateArgument(options), options);
+    return attempt(() => {
+      const wrong = preallocationProblem(options.preallocation);
+      if (wrong !== undefined) return wrong;
+      return this.#plain(Operation.truncate, Number(size), truncateArgument(options), options);
+    });
   }
 
   ioctl(request: number, buffer?: ArrayBufferView, options?: RequestOptions): Problem {
@@ -131,10 +133,12 @@ export class Draft {
     buffers: readonly ArrayBufferView[],
     options: WriteOptions | undefined,
   ): Problem {
-    const problem = byteCountProblem('offset', offset) ?? buffersProblem('buffers', buffers);
-    if (problem !== undefined) return problem;
-    // A copy: the caller's array may change before the request is done.
-    return this.#withOptions(operation, Number(offset), 0, undefined, [...buffers], options);
+    return attempt(() => {
+      const problem = byteCountProblem('offset', offset) ?? buffersProblem('buffers', buffers);
+      if (problem !== undefined) return problem;
+      // A copy: the caller's array may change before the request is done.
+      return this.#withOptions(operation, Number(offset), 0, undefined, [...buffers], options);
+    });
   }
 
   #ranged(
@@ -174,14 +178,22 @@ export class Draft {
     buffers: readonly ArrayBufferView[] | undefined,
     options: ZeroOptions | undefined,
   ): Problem {
-    let problem = options === undefined ? undefined : optionsProblem(options);
+    if (options === undefined) {
+      this.#fill(operation, 0, offset, length, 0, buffer, buffers, undefined);
+      return undefined;
+    }
+    const problem = optionsProblem(options);
     if (problem !== undefined) return problem;
-    const signal = options?.signal;
-    if (signal !== undefined) problem = signalProblem(signal);
-    const flags = requestFlags(options);
-    // Only now, since a getter among the options could have used this very object.
-    this.#fill(operation, flags, offset, length, 0, buffer, buffers, signal);
-    return problem;
+    return attempt(() => {
+      const { signal } = options;
+      const wrong = signal === undefined ? undefined : signalProblem(signal);
+      const flags = requestFlags(options);
+      // Only now, since a getter among the options could have used this very object.
+      if (wrong === undefined) {
+        this.#fill(operation, flags, offset, length, 0, buffer, buffers, signal);
+      }
+      return wrong;
+    });
   }
 
   #fill(

@@ -63,7 +63,8 @@ export function requestFlags(options: ZeroOptions | undefined): number {
 }
 
 export function preallocationProblem(mode: unknown): Error | undefined {
-  if (mode === undefined || Object.hasOwn(Preallocation, mode as string)) return undefined;
+  const known = typeof mode === 'string' && Object.hasOwn(Preallocation, mode);
+  if (mode === undefined || known) return undefined;
   const modes = Object.keys(Preallocation).join(', ');
   return invalidArgumentValue('options.preallocation', `one of ${modes}`, mode);
 }

@@ -2,15 +2,18 @@
 //
 //   draft (checked arguments) -> refusal? -> slot -> memory -> descriptor -> ... -> settle()
 
+import type { AbortSignals } from '../aio/abort-signals.js';
 import type { Environment } from '../aio/environment.js';
 import type { Handle, NativeFailure } from '../aio/native-binding.js';
 import type { BufferPool } from '../aio/pool.js';
 import { Operation } from '../aio/protocol.js';
 import { NO_SLOT, type Ring } from '../aio/ring.js';
 import type { Slab } from '../aio/slab.js';
-import type { AbortLink, RequestCallback, SlotOwner, SlotTable } from '../aio/slots.js';
-import { AbortError, BlockError } from '../errors/block-error.js';
+import type { RequestCallback, SlotOwner, SlotTable, Ticket } from '../aio/slots.js';
+import { AbortError, BlockError, BlockUsageError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
+import { failureText } from '../errors/native-failure.js';
+import { type RequestMedium, requestText } from '../errors/request-failure.js';
 import { Draft, type Problem } from './draft.js';
 import { copyOut, Transfer } from './transfer.js';
 
@@ -20,6 +23,8 @@ export interface RequestOwner {
   /** Some node below leaves buffers of reads as they are, so they must be copied in as well. */
   readonly leavesReadBuffers: boolean;
   nodeName(id: number): string | undefined;
+  /** For errors. */
+  medium(): RequestMedium | undefined;
 }
 
 const OPERATION_NAMES: Readonly<Record<number, string>> = {
@@ -64,9 +69,10 @@ export class RequestPort implements SlotOwner {
   readonly #slots: SlotTable;
   readonly #slab: Slab;
   readonly #pool: BufferPool;
+  readonly #abortSignals: AbortSignals;
   readonly #transfer: Transfer;
   readonly #owner: RequestOwner;
-  readonly #cancelled = new Map<number, () => void>();
+  readonly #cancelled = new Map<Ticket, () => void>();
   #handle: Handle;
 
   constructor(environment: Environment, handle: Handle, owner: RequestOwner) {
@@ -74,6 +80,7 @@ export class RequestPort implements SlotOwner {
     this.#slots = environment.ring.slots;
     this.#slab = environment.slab;
     this.#pool = environment.pool;
+    this.#abortSignals = environment.abortSignals;
     this.#transfer = new Transfer(environment);
     this.#handle = handle;
     this.#owner = owner;
@@ -101,7 +108,7 @@ export class RequestPort implements SlotOwner {
   }
 
   /** Submits the draft. The callback never runs before this returned. Returns a ticket. */
-  callback(problem: Problem, callback: RequestCallback): number {
+  callback(problem: Problem, callback: RequestCallback): Ticket {
     const refusal = problem ?? this.#refusal();
     const slot = this.#slots.take(this);
     this.#slots.callback[slot] = callback;
@@ -135,14 +142,18 @@ export class RequestPort implements SlotOwner {
       if (result >= 0 && readsData(operation)) error = copyOut(lease, kept, length);
       this.#slab.release(lease);
     }
-    if (result < 0) error = this.#failure(operation, offset, length, result, node);
+    if (result < 0) error = this.#failure(NO_SLOT, operation, offset, length, result, node);
     if (error !== undefined) throw error;
     return result;
   }
 
   /** Resolves when the request's callback has run; at once if it has already. */
-  finished(ticket: number): Promise<void> {
-    if (this.#slots.find(ticket) < 0) return Promise.resolve();
+  finished(ticket: Ticket): Promise<void> {
+    const slot = this.#slots.find(ticket);
+    if (slot < 0) return Promise.resolve();
+    if (this.#slots.owner[slot] !== this) {
+      return Promise.reject(new BlockUsageError('the request belongs to another backend'));
+    }
     return new Promise((resolve) => {
       const earlier = this.#cancelled.get(ticket);
       this.#cancelled.set(ticket, () => {
@@ -163,11 +174,11 @@ export class RequestPort implements SlotOwner {
       this.#slab.release(lease);
     }
     if (result < 0) {
-      const { signal } = slots.abort[slot] ?? {};
+      const signal = slots.signal[slot];
       error =
         result === Errno.ECANCELED && signal?.aborted
           ? new AbortError(signal.reason)
-          : this.#failure(operation, slots.offset[slot] as number, length, result, node);
+          : this.#failure(slot, operation, slots.offset[slot] as number, length, result, node);
     }
     this.#finish(slot, result, error);
   }
@@ -177,9 +188,9 @@ export class RequestPort implements SlotOwner {
     const callback = slots.callback[slot];
     const resolve = slots.resolve[slot] as (value: number) => void;
     const reject = slots.reject[slot] as (error: Error) => void;
-    const link = slots.abort[slot];
+    const signal = slots.signal[slot];
     const ticket = this.#cancelled.size === 0 ? 0 : slots.ticket(slot);
-    if (link !== undefined) link.signal.removeEventListener('abort', link.listener);
+    if (signal !== undefined) this.#abortSignals.forget(signal, slots.ticket(slot));
     slots.release(slot);
     if (callback !== undefined) runCallback(callback, error ?? null, result);
     else if (error === undefined) resolve(result);
@@ -187,7 +198,7 @@ export class RequestPort implements SlotOwner {
     if (ticket !== 0) this.#tellCanceller(ticket);
   }
 
-  #tellCanceller(ticket: number): void {
+  #tellCanceller(ticket: Ticket): void {
     const tell = this.#cancelled.get(ticket);
     this.#cancelled.delete(ticket);
     tell?.();
@@ -211,7 +222,7 @@ export class RequestPort implements SlotOwner {
     slots.length[slot] = this.#transfer.length;
     slots.kept[slot] = this.#transfer.kept;
     slots.lease[slot] = this.#transfer.lease;
-    if (draft.signal !== undefined) this.#listen(slot, draft.signal);
+    if (draft.signal !== undefined) this.#watch(slot, draft.signal);
     if (errno === 0) {
       this.#push(slot, draft.operation, draft.argument);
     } else {
@@ -257,18 +268,13 @@ export class RequestPort implements SlotOwner {
     }
   }
 
-  #listen(slot: number, signal: AbortSignal): void {
-    const generation = this.#slots.generation[slot] as number;
-    const listener = (): void => {
-      this.#ring.binding.cancel(slot, generation);
-      this.#ring.arm();
-    };
-    const link: AbortLink = { signal, listener };
-    this.#slots.abort[slot] = link;
-    signal.addEventListener('abort', listener);
+  #watch(slot: number, signal: AbortSignal): void {
+    this.#slots.signal[slot] = signal;
+    this.#abortSignals.watch(signal, this.#slots.ticket(slot));
   }
 
   #failure(
+    slot: number,
     operation: number,
     offset: number,
     length: number,
@@ -276,7 +282,12 @@ export class RequestPort implements SlotOwner {
     node: number,
   ): BlockError {
     const ranged = isRanged(operation);
+    const transfers = operation === Operation.read || operation === Operation.write;
+    const report =
+      operation === Operation.truncate ? this.#ring.binding.takeReport(slot) : undefined;
+    const request = { errno, node, offset, length, ranged, transfers };
     return new BlockError(errno, {
+      text: report ? failureText(report) : requestText(request, this.#owner.medium()),
       operation: OPERATION_NAMES[operation] ?? `operation ${operation}`,
       device: this.#owner.name,
       node: node === 0 ? undefined : this.#owner.nodeName(node),

@@ -1,9 +1,15 @@
 // What a backend is made with, and what can be seen of it.
 
-import type { AioContext } from '../aio/context.js';
+import { AioContext } from '../aio/context.js';
 import { Permission } from '../aio/protocol.js';
+import { invalidArgumentType, invalidArgumentValue } from '../errors/argument-errors.js';
 import type { BlockNode } from '../graph/node.js';
-import { type Grant, type PermissionName, permissionBits } from '../graph/permissions.js';
+import {
+  type Grant,
+  isPermissionName,
+  type PermissionName,
+  permissionBits,
+} from '../graph/permissions.js';
 
 /** What a backend is, beside its medium. */
 export interface BackendSettings {
@@ -32,6 +38,34 @@ export interface BackendInfo {
   readonly available: boolean;
   readonly permissions: readonly PermissionName[];
   readonly shared: readonly PermissionName[];
+}
+
+function checkPermissions(name: string, value: unknown): void {
+  if (value === undefined) return;
+  if (!Array.isArray(value)) throw invalidArgumentType(name, 'an array of permissions', value);
+  for (const permission of value) {
+    if (isPermissionName(permission)) continue;
+    throw invalidArgumentValue(name, `an array of permissions`, permission);
+  }
+}
+
+/** @throws TypeError ERR_INVALID_ARG_* */
+export function checkSettings(settings: BackendSettings): void {
+  if (typeof settings !== 'object' || settings === null) {
+    throw invalidArgumentType('settings', 'an object', settings);
+  }
+  const { name, context, resize, permissions, shared } = settings;
+  if (name !== undefined && typeof name !== 'string') {
+    throw invalidArgumentType('settings.name', 'of type string', name);
+  }
+  if (context !== undefined && !(context instanceof AioContext)) {
+    throw invalidArgumentType('settings.context', 'an AioContext', context);
+  }
+  if (resize !== undefined && typeof resize !== 'boolean') {
+    throw invalidArgumentType('settings.resize', 'of type boolean', resize);
+  }
+  checkPermissions('settings.permissions', permissions);
+  checkPermissions('settings.shared', shared);
 }
 
 /** What a backend on `node` wants to hold; without a node and a wish, nothing (LC-10). */

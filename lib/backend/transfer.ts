@@ -6,12 +6,8 @@ import { isFailure } from '../aio/native-binding.js';
 import type { Lease } from '../aio/slab.js';
 import type { KeptMemory, VectorCopy } from '../aio/slots.js';
 import { BlockUsageError } from '../errors/block-error.js';
+import { MAX_TRANSFER } from '../errors/request-failure.js';
 
-/**
- * The largest transfer, INT_MAX rounded down to sectors (BDRV_REQUEST_MAX_BYTES). Longer requests
- * go to native/ without memory: it refuses them before it would touch any.
- */
-export const MAX_TRANSFER = 2147483136;
 /** IOV_MAX. Longer vectors are gathered into one buffer. */
 const MAX_VECTOR = 1024;
 
@@ -58,6 +54,7 @@ export class Transfer {
     const { byteLength } = view;
     this.length = byteLength;
     this.kept = view;
+    // A longer request goes to native/ without memory, which refuses it before it would touch any.
     if (byteLength === 0 || byteLength > MAX_TRANSFER) return 0;
     this.buffers = 1;
     const region = this.#environment.regions.find(view);

@@ -1,23 +1,49 @@
 #!/usr/bin/env node
-import { Command } from 'commander';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, CommanderError, type Option } from 'commander';
+import { addBench } from './commands/bench.js';
+import { addDemo } from './commands/demo.js';
+import { addInfo } from './commands/info.js';
+import { CliError, ExitCode } from './shared/cli-error.js';
 
-async function main(): Promise<void> {
-  // Imported here so that an addon that does not load ends in the one-line message below.
-  const { version } = await import('../index.js');
-  const program = new Command('blk')
-    .description('The block layer of QEMU on Node.js')
-    .version(version)
-    .showHelpAfterError();
-  program
-    .command('demo')
-    .description('show what the package does')
-    .action(() => {
-      process.stdout.write(`block-backend ${version}\n`);
-    });
-  await program.parseAsync();
+/** Read from the file, so that neither --version nor --help needs the addon. */
+function packageVersion(): string {
+  const text = readFileSync(join(__dirname, '../../package.json'), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }
 
-main().catch((error: unknown) => {
+/** Shorter than commander's own: --help is to fit on a screen. */
+function describeOption({ description, argChoices, defaultValue }: Option): string {
+  const choices = argChoices === undefined ? '' : `: ${argChoices.join(', ')}`;
+  const hasDefault = defaultValue !== undefined && typeof defaultValue !== 'boolean';
+  return `${description}${choices}${hasDefault ? ` [${String(defaultValue)}]` : ''}`;
+}
+
+function makeProgram(): Command {
+  const program = new Command('blk')
+    .description("QEMU's block layer on Node.js")
+    .version(packageVersion())
+    .configureHelp({ optionDescription: describeOption })
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'blk: ')),
+    });
+  // They inherit what was configured above.
+  addDemo(program);
+  addBench(program);
+  addInfo(program);
+  return program;
+}
+
+function fail(error: unknown): void {
+  if (error instanceof CommanderError) {
+    // It has said everything already.
+    process.exitCode = error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    return;
+  }
   process.stderr.write(`blk: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
-});
+  process.exitCode = error instanceof CliError ? error.exitCode : ExitCode.failure;
+}
+
+makeProgram().parseAsync().catch(fail);

@@ -3,7 +3,9 @@ import { inspect } from 'node:util';
 type Coded<T extends Error> = T & { code: string };
 
 function shown(value: unknown): string {
-  const text = inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY });
+  // customInspect: code of the value's own could throw.
+  const options = { depth: 0, breakLength: Number.POSITIVE_INFINITY, customInspect: false };
+  const text = inspect(value, options);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 

@@ -8,7 +8,7 @@ export interface BlockErrorDetails {
   readonly node?: string | undefined;
   /** Name of the block backend. */
   readonly device?: string | undefined;
-  /** Bytes. */
+  /** Bytes; of a truncate, the new size. */
   readonly offset?: number | undefined;
   /** Bytes. */
   readonly length?: number | undefined;
@@ -17,7 +17,8 @@ export interface BlockErrorDetails {
   readonly cause?: unknown;
 }
 
-function place({ offset, length }: BlockErrorDetails): string {
+function place({ operation, offset, length }: BlockErrorDetails): string {
+  if (operation === 'truncate' && offset !== undefined) return ` to ${offset} bytes`;
   const range = length === undefined ? '' : ` of ${length} bytes`;
   return offset === undefined ? range : `${range} at ${offset}`;
 }

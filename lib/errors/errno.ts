@@ -22,6 +22,7 @@ const EXTRA: ReadonlyMap<number, readonly [name: string, text: string]> = new Ma
 /** Errno numbers that lib/ itself gives, negative as everywhere. */
 export const Errno = {
   EPERM: -constants.errno.EPERM,
+  EIO: -constants.errno.EIO,
   ENOMEM: -constants.errno.ENOMEM,
   EBUSY: -constants.errno.EBUSY,
   EEXIST: -constants.errno.EEXIST,

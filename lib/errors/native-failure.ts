@@ -26,7 +26,8 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   'size-negative': ({ size }) => `size is ${size}; it must be 0 or more`,
   'raw-offset-beyond-file': ({ offset, length }) =>
     `offset is ${offset}; it must be between 0 and the length of the file, ${length}`,
-  'raw-size-not-sectors': ({ size }) => `size is ${size}; it must be a multiple of 512`,
+  'raw-size-not-sectors': ({ size }) =>
+    `size is ${size}; it must be 0 or a positive multiple of 512`,
   'raw-size-beyond-file': ({ offset, size, length }) =>
     `the window of ${size} bytes at ${offset} ends after the file, which has ${length} bytes`,
   'raw-fixed-size': () => `a raw node with a size option cannot be resized`,
@@ -35,6 +36,15 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   'truncate-read-only': () => `the node is read-only`,
   'truncate-not-permitted': () => `the backend was opened without the permission to resize`,
   'truncate-unsupported': ({ driver }) => `the driver '${driver}' cannot resize`,
+  'driver-unknown': ({ driver }) => `the addon has no driver '${driver}'`,
+  'context-closed': () => `the context is closed`,
+  'child-closed': () => `a child was closed meanwhile`,
+  'child-other-context': () => `a child lives in another context`,
+  'engine-unavailable': (_args, reason) => `the engine cannot be started: ${reason}`,
+  'environment-start-failed': (_args, reason) => `the event loop cannot be used: ${reason}`,
+  'initialize-twice': () => `the addon has an owner already`,
+  'region-no-memory': () => `there is not enough memory`,
+  'external-buffers-forbidden': () => `this build of Node.js forbids memory of its addons`,
   'truncate-failed': ({ filename }, reason) => `cannot resize '${filename}': ${reason}`,
   'preallocation-unsupported': ({ filename }) =>
     `this preallocation mode cannot be used to resize '${filename}'`,

@@ -125,8 +125,10 @@ export class Drains {
     this.#kicked = true;
     setImmediate(() => {
       this.#kicked = false;
-      for (const section of [...this.#active, ...this.#ending]) section.evaluate();
+      const sections = [...this.#active, ...this.#ending];
+      // First: a device that is polled may end another section, which then waits for the next turn.
       this.#ending.clear();
+      for (const section of sections) section.evaluate();
     });
   }
 

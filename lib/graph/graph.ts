@@ -33,7 +33,10 @@ export class Graph {
 
   constructor(env: Environment) {
     this.environment = env;
-    env.ring.listener = { idle: () => this.drains.kick(), resized: () => {} };
+    env.ring.listener = {
+      idle: () => this.drains.kick(),
+      resized: (id) => this.#resized(id),
+    };
   }
 
   nodeName(id: number): string | undefined {
@@ -138,6 +141,10 @@ export class Graph {
     return this.drains.begin(() => [...this.nodes, ...this.roots]);
   }
 
+  #resized(id: number): void {
+    for (const root of this.roots) if (root.node?.id === id) root.resized();
+  }
+
   #unlink(edge: Edge): void {
     const { parents } = edge.child;
     parents.splice(parents.indexOf(edge), 1);
@@ -157,8 +164,9 @@ export class Graph {
       const role = plan.children[index]?.definition.role(options) ?? 0;
       return { node: child.handle, role, ...NO_GRANT };
     });
+    const where = context.handle;
     const result = await controlCall(ring, (slot) =>
-      binding.nodeOpen(slot, context.handle, native, options, nativeChildren),
+      binding.nodeOpen(slot, where, native, options, nativeChildren),
     );
     if (isFailure(result)) throw failureError(result, { operation: 'open', node: name });
     const node = new BlockNode(binding, result, name, plan, context);

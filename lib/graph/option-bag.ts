@@ -14,6 +14,18 @@ export function optionError(path: string, text: string): BlockError {
   return new BlockError(Errno.EINVAL, { operation: 'open', text: `${where}${text}` });
 }
 
+/** Options of their own, unlike a Buffer, a URL or a Date. */
+function isPlainObject(value: unknown): value is { readonly [name: string]: unknown } {
+  return Object.prototype.toString.call(value) === '[object Object]';
+}
+
+/** 'a bigint', 'an array', 'a URL'. */
+function nameOfType(value: unknown): string {
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  if (Array.isArray(value)) return 'an array';
+  return `a ${Object.prototype.toString.call(value).slice(8, -1)}`;
+}
+
 function flatten(
   input: { readonly [name: string]: unknown },
   prefix: string,
@@ -23,15 +35,14 @@ function flatten(
   for (const [key, value] of Object.entries(input)) {
     const name = prefix + key;
     if (value === undefined) continue;
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      flatten(value as { readonly [name: string]: unknown }, `${name}.`, path, values);
+    if (isPlainObject(value)) {
+      flatten(value, `${name}.`, path, values);
     } else if (values.has(name)) {
       throw optionError(path + name, 'is given twice');
     } else if (value === null || ['boolean', 'number', 'string'].includes(typeof value)) {
       values.set(name, value as OptionScalar);
     } else {
-      const type = Array.isArray(value) ? 'an array' : `a ${typeof value}`;
-      throw optionError(path + name, `cannot be ${type}`);
+      throw optionError(path + name, `cannot be ${nameOfType(value)}`);
     }
   }
 }
@@ -92,7 +103,8 @@ export class OptionBag {
     if (value === undefined) return undefined;
     const number = typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value;
     if (typeof number === 'number' && Number.isSafeInteger(number)) return number;
-    throw optionError(this.pathOf(name), `must be an integer, not ${JSON.stringify(value)}`);
+    const wanted = Number.isInteger(number) ? 'between -(2^53 - 1) and 2^53 - 1' : 'an integer';
+    throw optionError(this.pathOf(name), `must be ${wanted}, not ${JSON.stringify(value)}`);
   }
 
   takeString(name: string, values?: readonly string[]): string | undefined {
@@ -100,6 +112,9 @@ export class OptionBag {
     if (value === undefined) return undefined;
     if (typeof value !== 'string') {
       throw optionError(this.pathOf(name), `must be a string, not ${JSON.stringify(value)}`);
+    }
+    if (value.includes('\0')) {
+      throw optionError(this.pathOf(name), `cannot contain a zero byte: ${JSON.stringify(value)}`);
     }
     if (values !== undefined && !values.includes(value)) {
       const text = `must be one of ${values.join(', ')}, not '${value}'`;

@@ -1,6 +1,7 @@
 // What users of a node may do, and what they let others do (QEMU: BLK_PERM_*).
 
 import { ChildRole, Permission } from '../aio/protocol.js';
+import { invalidArgumentValue } from '../errors/argument-errors.js';
 
 /** QAPI: BlockPermission. */
 export type PermissionName = 'consistent-read' | 'write' | 'write-unchanged' | 'resize';
@@ -29,8 +30,17 @@ const BITS: Readonly<Record<PermissionName, number>> = {
   resize: RZ,
 };
 
+export function isPermissionName(value: unknown): value is PermissionName {
+  return typeof value === 'string' && Object.hasOwn(BITS, value);
+}
+
+/** @throws TypeError for a name that is none. */
 export function permissionBits(names: readonly PermissionName[]): number {
-  return names.reduce((bits, name) => bits | BITS[name], 0);
+  return names.reduce((bits, name) => {
+    if (Object.hasOwn(BITS, name)) return bits | BITS[name];
+    const known = Object.keys(BITS).join(', ');
+    throw invalidArgumentValue('permissions', `made of ${known}`, name);
+  }, 0);
 }
 
 export function permissionNames(bits: number): PermissionName[] {

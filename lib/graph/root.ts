@@ -16,15 +16,19 @@ export interface DeviceOps {
   drainedEnd?(): void;
   /** Requests may still come: the section is not quiet. After a change call `kickDrain()`. */
   drainedPoll?(): boolean;
+  /** The length was established anew, perhaps to what it was. */
+  resize?(): void;
 }
 
-function callDevice(hook: (() => void) | undefined): void {
+/** Runs a device's code; what it throws is an uncaught exception and disturbs nobody here. */
+function callDevice<T>(hook: (() => T) | undefined, otherwise: T): T {
   try {
-    hook?.();
+    return hook === undefined ? otherwise : hook();
   } catch (error) {
     process.nextTick(() => {
       throw error;
     });
+    return otherwise;
   }
 }
 
@@ -32,7 +36,9 @@ export class GraphRoot implements GraphParent {
   readonly context: AioContext;
   readonly #binding: NativeBinding;
   deviceName = '';
-  deviceOps: DeviceOps | undefined;
+  /** The backend is being closed: it is quiet only when no request is parked either. */
+  closing = false;
+  #deviceOps: DeviceOps | undefined;
   /** What the backend wants to hold, with a medium or without. */
   wanted: Grant = { permissions: 0, shared: Permission.all };
   edge: Edge | undefined;
@@ -56,6 +62,11 @@ export class GraphRoot implements GraphParent {
 
   get leavesReadBuffers(): boolean {
     return this.#leavesReadBuffers;
+  }
+
+  resized(): void {
+    const ops = this.#deviceOps;
+    callDevice(() => ops?.resize?.(), undefined);
   }
 
   /** The graph below has changed. */
@@ -84,19 +95,31 @@ export class GraphRoot implements GraphParent {
   quiesce(begin: boolean): void {
     if (this.#handle === 0) return;
     this.#binding.backendQuiesce(this.#handle, begin);
-    const { deviceOps } = this;
-    if (deviceOps === undefined) return;
+    const ops = this.#deviceOps;
+    if (ops === undefined) return;
     const { quiesce } = this.info();
-    if (begin && quiesce === 1) callDevice(deviceOps.drainedBegin?.bind(deviceOps));
-    if (!begin && quiesce === 0) callDevice(deviceOps.drainedEnd?.bind(deviceOps));
+    if (begin && quiesce === 1) callDevice(() => ops.drainedBegin?.(), undefined);
+    if (!begin && quiesce === 0) callDevice(() => ops.drainedEnd?.(), undefined);
+  }
+
+  /** A device that comes in the middle of a drained section is told of it at once (DEV-7). */
+  setDeviceOps(ops: DeviceOps | undefined): void {
+    this.#deviceOps = ops;
+    if (ops === undefined || this.#handle === 0 || this.info().quiesce === 0) return;
+    callDevice(() => ops.drainedBegin?.(), undefined);
   }
 
   inFlight(): number {
-    return this.#handle === 0 ? 0 : this.#binding.backendInFlight(this.#handle);
+    if (this.#handle === 0) return 0;
+    // In this order: a request that leaves the queue counts before it is no longer parked.
+    const parked = this.closing ? this.info().parked : 0;
+    return parked + this.#binding.backendInFlight(this.#handle);
   }
 
+  /** A device that fails to answer is taken to be busy. */
   drainedPoll(): boolean {
-    return this.deviceOps?.drainedPoll?.() === true;
+    const ops = this.#deviceOps;
+    return callDevice(() => ops?.drainedPoll?.() === true, true);
   }
 
   drainParents(): Iterable<DrainMember> {

@@ -1,4 +1,7 @@
 declare module 'node-gyp-build' {
-  /** Loads the addon of the package whose root folder is given. */
-  export default function load(packageRoot: string): unknown;
+  const nodeGypBuild: {
+    /** The path of the addon of the package whose root folder is given. */
+    path(packageRoot: string): string;
+  };
+  export default nodeGypBuild;
 }

@@ -45,7 +45,9 @@ class AioContext {
   void schedule(Runnable* item);
 
   /// Runs whatever is ready, never waiting: inbox, due timers, ready queue, engine. Returns true
-  /// when kMaxRounds did not suffice, so the home must call again before it sleeps.
+  /// when kMaxRounds did not suffice, so the home must call again before it sleeps. A turn answers
+  /// every wake-up that came before or during it: whatever else a home goes by (a stop flag) must
+  /// be looked at after the turn, like has_ready(), or a wake-up for it is slept through.
   bool turn();
   /// Hands enqueued operations to the kernel or workers without running anything.
   void submit() { engine_->submit(); }

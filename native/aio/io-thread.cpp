@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <new>
 #include <utility>
 
@@ -26,16 +27,16 @@ std::unique_ptr<IoThread> IoThread::start(EngineChoice choice, std::string name,
   thread->name_ = std::move(name);
   thread->after_turn_ = after_turn;
   thread->owner_ = owner;
-  error = start_thread(thread->thread_, thread_main, thread.get());
+  IoThread* self = thread.get();
+  error = start_thread(self->thread_, self->name_.c_str(), [self] { self->main(); });
   if (error != 0) {
     return nullptr;
   }
-  thread->joined_ = false;
   thread->wait_while(kStarting, kNever);
   if (thread->context_ != nullptr) {
     return thread;
   }
-  thread->join();
+  thread->thread_.join();
   error = thread->error_;
   return nullptr;
 }
@@ -43,7 +44,7 @@ std::unique_ptr<IoThread> IoThread::start(EngineChoice choice, std::string name,
 IoThread::~IoThread() = default;
 
 bool IoThread::stop(Nanoseconds deadline) {
-  if (!joined_) {
+  if (thread_.joinable()) {
     stop_deadline_.store(deadline, std::memory_order_relaxed);
     int running = kRunning;
     state_.compare_exchange_strong(running, kStopping, std::memory_order_acq_rel);
@@ -51,18 +52,12 @@ bool IoThread::stop(Nanoseconds deadline) {
     if (!wait_while(kStopping, deadline)) {
       return false;
     }
-    join();
+    thread_.join();
   }
   return stopped_;
 }
 
-void* IoThread::thread_main(void* self) {
-  static_cast<IoThread*>(self)->main();
-  return nullptr;
-}
-
 void IoThread::main() {
-  name_this_thread(name_.c_str());
   std::unique_ptr<Engine> engine = make_engine(choice_, RingHome::kOwnThread, report_, error_);
   if (engine == nullptr) {
     enter(kEnded);
@@ -71,7 +66,7 @@ void IoThread::main() {
   context_ = std::make_unique<AioContext>(std::move(engine), clock_);
   enter(kRunning);
   while (state_.load(std::memory_order_acquire) == kRunning) {
-    // Asked again: a turn answers the doorbell, also one that stop() rang during the turn.
+    // The state again: the turn may have answered the very wake-up that came with stop().
     if (!turn() && state_.load(std::memory_order_acquire) == kRunning) {
       context_->engine().wait(context_->next_deadline());
     }
@@ -97,7 +92,8 @@ void IoThread::wind_down() {
   context_->close();
   while (clock_.now() < deadline) {
     context_->timers().fire(kNever);  // whoever sleeps goes on, and finds the engine closed
-    if (turn()) {
+    // What arrived during the turn may have armed timers, which nobody waits for any more.
+    if (turn() || !context_->timers().empty()) {
       continue;
     }
     if (context_->is_idle()) {
@@ -110,7 +106,7 @@ void IoThread::wind_down() {
 
 void IoThread::enter(int state) {
   state_.store(state, std::memory_order_release);
-  futex_wake_all(state_);
+  futex_wake(state_, INT_MAX);
 }
 
 // False when the state is still that one at `deadline`.
@@ -122,11 +118,6 @@ bool IoThread::wait_while(int state, Nanoseconds deadline) {
     futex_wait(state_, state, deadline);
   }
   return true;
-}
-
-void IoThread::join() {
-  pthread_join(thread_, nullptr);
-  joined_ = true;
 }
 
 }  // namespace blk::aio

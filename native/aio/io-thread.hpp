@@ -1,11 +1,10 @@
 // IOThread: a native thread that is the home of one AioContext.
 #pragma once
 
-#include <pthread.h>
-
 #include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "aio/context.hpp"
 #include "aio/probe.hpp"
@@ -34,13 +33,11 @@ class IoThread {
 
  private:
   IoThread() = default;
-  static void* thread_main(void* self);
   void main();
   bool turn();
   void wind_down();
   void enter(int state);
   bool wait_while(int state, Nanoseconds deadline);
-  void join();
 
   std::unique_ptr<AioContext> context_;
   EngineReport report_;
@@ -51,8 +48,7 @@ class IoThread {
   EngineChoice choice_ = EngineChoice::kAuto;
   int error_ = 0;         // why there is no engine; valid once ended
   bool stopped_ = false;  // the engine let go of all memory; valid once ended
-  bool joined_ = true;
-  pthread_t thread_{};
+  std::thread thread_;
   std::atomic<Nanoseconds> stop_deadline_{kNever};
   std::atomic<int> state_{0};  // futex word: 0 starting, 1 running, 2 stopping, 3 ended
 };

@@ -12,7 +12,8 @@
 
 namespace blk::aio {
 
-/// What the simulated device does to requests. Probabilities are per million operations.
+/// What the simulated device does to requests. Probabilities are per million operations. kCall is
+/// only delayed (it opens and closes files); kFdatasync is delayed and may fail or say EAGAIN.
 struct SimOptions {
   std::uint64_t seed = 1;
   Nanoseconds min_latency = 0;  // every operation takes min..max, drawn uniformly

@@ -5,24 +5,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <climits>
 #include <utility>
-
-#include "aio/thread.hpp"
 
 namespace blk::aio {
 
 namespace {
 
-constexpr std::chrono::seconds kIdleTime{10};
-
-using TimePoint = std::chrono::steady_clock::time_point;
-
-/// steady_clock is CLOCK_MONOTONIC, so Nanoseconds are its ticks.
-TimePoint time_point(Nanoseconds when) {
-  return TimePoint(std::chrono::nanoseconds(std::max<Nanoseconds>(when, 0)));
-}
+constexpr Nanoseconds kIdleTime = 10'000'000'000;
 
 std::int64_t transfer(const IoOp& op) {
   const int fd = op.file->fd.get();
@@ -86,31 +76,28 @@ bool WorkerPool::stop(Nanoseconds deadline) {
   finish_waiting(lock, -ECANCELED);
   wake_.notify_all();
   lock.lock();
-  const bool ended =
-      stopped_.wait_until(lock, time_point(deadline), [this] { return threads_ == 0; });
-  if (ended && retired_.has_value()) {
-    const pthread_t last = *std::exchange(retired_, std::nullopt);
-    lock.unlock();
-    pthread_join(last, nullptr);
+  while (!threads_.empty() && MonotonicClock().now() < deadline) {
+    stopped_.wait(lock, deadline);
   }
-  return ended;
+  if (!threads_.empty()) {
+    return false;
+  }
+  std::thread last = std::move(retired_);
+  lock.unlock();
+  if (last.joinable()) {
+    last.join();
+  }
+  return true;
 }
 
 std::size_t WorkerPool::threads() const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return threads_;
+  return threads_.size();
 }
 
-void* WorkerPool::thread_main(void* pool) {
-  name_this_thread("blk-worker");
-  static_cast<WorkerPool*>(pool)->work();
-  return nullptr;
-}
-
-void WorkerPool::work() {
+void WorkerPool::work(Threads::iterator self) {
   std::unique_lock<std::mutex> lock(mutex_);
-  IoOp* op = nullptr;
-  while (next(lock, op)) {
+  while (IoOp* op = next(lock)) {
     call_for_help(lock);
     op->result = execute_blocking(*op);
     lock.lock();
@@ -121,35 +108,34 @@ void WorkerPool::work() {
     doorbell_.ring();
     lock.lock();
   }
-  leave(lock);
+  leave(lock, self);
 }
 
-// Waits for an operation; false when this thread should end. A thread counts as idle from its
+// Waits for an operation; null when this thread should end. A thread counts as idle from its
 // creation until it takes an operation.
-bool WorkerPool::next(std::unique_lock<std::mutex>& lock, IoOp*& op) {
-  auto idle_until = std::chrono::steady_clock::now() + kIdleTime;
+IoOp* WorkerPool::next(std::unique_lock<std::mutex>& lock) {
+  Nanoseconds idle_until = 0;
   while (waiting_.empty()) {
-    if (stopping_) {
-      return false;
+    idle_until = idle_until == 0 ? MonotonicClock().now() + kIdleTime : idle_until;
+    if (may_end(idle_until)) {
+      return nullptr;
     }
-    const bool last = threads_ == 1;
-    // Not wait(): that symbol of GCC 12's library is newer than what the oldest supported
-    // distribution has. A wait until the end of time is the same.
-    const auto status = wake_.wait_until(lock, last ? time_point(kNever) : idle_until);
-    if (status == std::cv_status::timeout && waiting_.empty() && threads_ > 1) {
-      return false;
-    }
+    wake_.wait(lock, threads_.size() == 1 ? kNever : idle_until);
   }
-  op = waiting_.pop_front();
   --idle_;
-  return true;
+  return waiting_.pop_front();
+}
+
+// The last thread stays, and sleeps without a timeout: an idle context causes no wake-ups.
+bool WorkerPool::may_end(Nanoseconds idle_until) const {
+  return stopping_ || (threads_.size() > 1 && MonotonicClock().now() >= idle_until);
 }
 
 // Releases the lock. While work waits, gets one more thread going. Each thread that takes an
 // operation calls for the next one, so the home pays for at most one wake-up or one thread start a
 // batch, and quick operations do not start threads that find nothing left to do.
 void WorkerPool::call_for_help(std::unique_lock<std::mutex>& lock) {
-  if (waiting_.empty() || (idle_ == 0 && threads_ == limit_)) {
+  if (waiting_.empty() || (idle_ == 0 && threads_.size() == limit_)) {
     lock.unlock();
     return;
   }
@@ -161,19 +147,16 @@ void WorkerPool::call_for_help(std::unique_lock<std::mutex>& lock) {
   wake_.notify_one();
 }
 
-// Releases the lock: starting a thread takes a while.
+// Releases the lock, but only after the thread was started: it must find its own handle in place.
 void WorkerPool::grow(std::unique_lock<std::mutex>& lock) {
-  ++threads_;
-  ++idle_;
-  lock.unlock();
-  pthread_t thread{};
-  if (start_thread(thread, thread_main, this) == 0) {
+  const auto self = threads_.emplace(threads_.end());
+  if (start_thread(*self, "blk-worker", [this, self] { work(self); }) == 0) {
+    ++idle_;
+    lock.unlock();
     return;
   }
-  lock.lock();
-  --threads_;
-  --idle_;
-  if (threads_ == 0) {
+  threads_.erase(self);
+  if (threads_.empty()) {
     // With no thread at all nobody else would ever finish them.
     finish_waiting(lock, -EAGAIN);
     return;
@@ -182,17 +165,17 @@ void WorkerPool::grow(std::unique_lock<std::mutex>& lock) {
 }
 
 // Every thread that ends joins the one that ended before it, and stop() joins the last: when it
-// returns, no thread is left in the middle of its exit, and none has to be remembered by handle.
-void WorkerPool::leave(std::unique_lock<std::mutex>& lock) {
-  const std::optional<pthread_t> previous = std::exchange(retired_, pthread_self());
-  --threads_;
+// returns, no thread is left in the middle of its exit.
+void WorkerPool::leave(std::unique_lock<std::mutex>& lock, Threads::iterator self) {
+  std::thread previous = std::exchange(retired_, std::move(*self));
+  threads_.erase(self);
   --idle_;
-  if (threads_ == 0) {
+  if (threads_.empty()) {
     stopped_.notify_all();
   }
   lock.unlock();
-  if (previous.has_value()) {
-    pthread_join(*previous, nullptr);
+  if (previous.joinable()) {
+    previous.join();
   }
 }
 

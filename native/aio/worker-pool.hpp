@@ -2,17 +2,16 @@
 // punt to its own workers in the io_uring engine.
 #pragma once
 
-#include <pthread.h>
-
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <mutex>
-#include <optional>
+#include <thread>
 
 #include "aio/doorbell.hpp"
 #include "aio/engine.hpp"
 #include "aio/list.hpp"
+#include "aio/thread.hpp"
 
 namespace blk::aio {
 
@@ -44,24 +43,26 @@ class WorkerPool {
   std::size_t threads() const;
 
  private:
-  static void* thread_main(void* pool);
-  void work();
-  bool next(std::unique_lock<std::mutex>& lock, IoOp*& op);
+  using Threads = std::list<std::thread>;
+
+  void work(Threads::iterator self);
+  IoOp* next(std::unique_lock<std::mutex>& lock);
+  bool may_end(Nanoseconds idle_until) const;
   void call_for_help(std::unique_lock<std::mutex>& lock);
   void grow(std::unique_lock<std::mutex>& lock);
-  void leave(std::unique_lock<std::mutex>& lock);
+  void leave(std::unique_lock<std::mutex>& lock, Threads::iterator self);
   void finish_waiting(std::unique_lock<std::mutex>& lock, std::int64_t result);
 
   Doorbell& doorbell_;
   const std::size_t limit_;
   mutable std::mutex mutex_;
-  std::condition_variable wake_;     // workers wait here
-  std::condition_variable stopped_;  // stop() waits here
+  Condition wake_;     // workers wait here
+  Condition stopped_;  // stop() waits here
   IntrusiveList<IoOp> waiting_;
   IntrusiveList<IoOp> finished_;
-  std::size_t threads_ = 0;           // started and not ended
-  std::size_t idle_ = 0;              // those of them without an operation
-  std::optional<pthread_t> retired_;  // ended last, not joined yet
+  Threads threads_;       // started and not ended
+  std::thread retired_;   // ended last, not joined yet
+  std::size_t idle_ = 0;  // threads without an operation
   bool stopping_ = false;
 };
 

@@ -117,6 +117,8 @@ Napi::Value backend_info(const Napi::CallbackInfo& info) {
   object.Set("parked", bound->backend.parked());
   object.Set("quiesce", bound->backend.quiesce_count());
   object.Set("available", bound->backend.is_available());
+  const auto& node = bound->backend.root().node;
+  object.Set("length", node != nullptr ? static_cast<double>(node->length()) : 0);
   return object;
 }
 

@@ -82,6 +82,9 @@ Napi::Value context_destroy(const Napi::CallbackInfo& info) {
   Environment& environment = environment_of(info);
   environment.ring().ingest();
   HomedContext* context = environment.contexts.find(number_at(info, 0));
+  if (context != nullptr) {
+    context->run_and_wait([] {});  // messages on their way home may hold the last references
+  }
   int error = context == nullptr ? -EBADF : context->users != 0 ? -EBUSY : 0;
   if (error == 0 && !context->stop(aio::MonotonicClock().now() + kStopTime)) {
     error = -EBUSY;

@@ -72,6 +72,8 @@ class Environment {
   /// Runs what the contexts of Node's loop have ready. True when one of them has more.
   bool turn_contexts();
   void submit_contexts();
+  /// A context of this thread has something to run or to hand over.
+  bool has_work_ready() const;
   /// Moves finished requests of this thread's contexts to `out`.
   void take_finished(aio::IntrusiveList<aio::Runnable>& out);
   /// Before the loop sleeps: timers, and whether the loop must stay alive.

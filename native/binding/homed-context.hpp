@@ -54,6 +54,7 @@ class HomedContext {
   /// Home thread: the request is done; JavaScript will be told with the rest of this turn.
   void finished(BoundRequest* request) { finished_.push_back(request); }
   /// JavaScript thread, node and virtual homes: what finished since the last call.
+  bool has_finished() const { return !finished_.empty(); }
   void take_finished(aio::IntrusiveList<aio::Runnable>& out) { finished_.splice_to(out); }
 
   /// Virtual home: moves the clock step by step through everything that becomes due.
@@ -108,7 +109,7 @@ void HomedContext::run_and_wait(Callable function) {
   post_call(*this, [&function, done] {
     function();
     done->store(1, std::memory_order_release);
-    aio::futex_wake_all(*done);
+    aio::futex_wake(*done, 1);
   });
   while (done->load(std::memory_order_acquire) == 0) {
     aio::futex_wait(*done, 0, aio::kNever);

@@ -23,6 +23,7 @@ class Outbox final : public block::GraphListener {
     {
       std::lock_guard<std::mutex> lock(mutex_);
       finished.splice_to(finished_);
+      has_mail_.store(true);
     }
     ring();
   }
@@ -37,6 +38,7 @@ class Outbox final : public block::GraphListener {
     {
       std::lock_guard<std::mutex> lock(mutex_);
       resized_.push_back(node_id);
+      has_mail_.store(true);
     }
     ring();
   }
@@ -49,11 +51,17 @@ class Outbox final : public block::GraphListener {
   /// Before looking: whatever is put in later rings again.
   void answer() { doorbell_.answer(true); }
   void take(aio::IntrusiveList<aio::Runnable>& finished, std::vector<std::uint32_t>& resized) {
+    if (!has_mail_.load()) {
+      return;  // the usual case where no IOThread is used
+    }
     std::lock_guard<std::mutex> lock(mutex_);
+    has_mail_.store(false);
     finished_.splice_to(finished);
-    resized.swap(resized_);
+    resized.insert(resized.end(), resized_.begin(), resized_.end());
+    resized_.clear();
   }
   bool take_idle() { return idle_.exchange(false); }
+  bool is_idle_untold() const { return idle_.load(); }
   int parked() const { return parked_.load(); }
 
  private:
@@ -61,6 +69,7 @@ class Outbox final : public block::GraphListener {
   std::mutex mutex_;
   aio::IntrusiveList<aio::Runnable> finished_;
   std::vector<std::uint32_t> resized_;
+  std::atomic<bool> has_mail_{false};
   std::atomic<bool> idle_{false};
   std::atomic<int> parked_{0};
 };

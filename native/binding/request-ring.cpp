@@ -17,10 +17,10 @@ namespace {
 constexpr std::size_t kPoolChunk = 256;
 
 std::int64_t to_integer(double number) {
-  // lib/ passes integers of 64 bits (a bigint may be 2^62); anything else is its bug, and must not
-  // be undefined behaviour.
-  return number >= -0x1p63 && number < 0x1p63 ? static_cast<std::int64_t>(number)
-                                              : std::numeric_limits<std::int64_t>::min();
+  // lib/ passes 64-bit integers; anything else is its bug, and must not be undefined behaviour.
+  return number >= -9223372036854775808.0 && number < 9223372036854775808.0
+             ? static_cast<std::int64_t>(number)
+             : std::numeric_limits<std::int64_t>::min();
 }
 
 bool is_transfer(const block::Request& request) {
@@ -45,6 +45,18 @@ void request_done(block::Request* request) {
   bound->home->finished(bound);
 }
 
+// deliver() itself throws nothing, but ticks and microtasks of users run when it returns. Left
+// where it is, what they throw would make every later Node-API call fail. In an environment that is
+// being terminated nobody is there to be told, and this does nothing.
+void report_uncaught(napi_env env) {
+  bool pending = false;
+  napi_is_exception_pending(env, &pending);
+  napi_value error = nullptr;
+  if (pending && napi_get_and_clear_last_exception(env, &error) == napi_ok) {
+    napi_fatal_exception(env, error);
+  }
+}
+
 void run_in_home(aio::Runnable* item) {
   auto* request = static_cast<BoundRequest*>(item);
   request->backend->submit(request);
@@ -53,7 +65,6 @@ void run_in_home(aio::Runnable* item) {
 }  // namespace
 
 // --- shared memory
-// -----------------------------------------------------------------------------------
 
 Napi::Value RequestRing::open(Napi::Function deliver) {
   Napi::Env env = environment_.napi();
@@ -82,7 +93,6 @@ Napi::Value RequestRing::open(Napi::Function deliver) {
 }
 
 // --- request records
-// -----------------------------------------------------------------------------------
 
 BoundRequest* RequestRing::take_from_pool() {
   if (pool_.empty()) {
@@ -101,6 +111,7 @@ void RequestRing::give_back(BoundRequest* request) {
   request->regions.clear();
   request->backend = nullptr;
   request->failed_node = 0;
+  request->report.reset();
   request->uncount_before_callback = false;
   // Last in, first out: the record is still in the cache.
   pool_.push_front(request);
@@ -115,7 +126,6 @@ void RequestRing::free(BoundRequest* request) {
 }
 
 // --- submission
-// ----------------------------------------------------------------------------------------
 
 void RequestRing::ingest() {
   const auto count = static_cast<std::uint32_t>(
@@ -262,12 +272,11 @@ void RequestRing::submit() {
 
 void RequestRing::kick() {
   environment_.submit_contexts();
-  environment_.outbox().ring();
+  ring_if_waiting();
   environment_.prepare_sleep(owes_completions());
 }
 
 // --- completion
-// ------------------------------------------------------------------------------------------
 
 std::uint32_t RequestRing::flush() {
   uncount_delivered();
@@ -275,7 +284,7 @@ std::uint32_t RequestRing::flush() {
   std::uint32_t count = 0;
   if (is_over_budget()) {
     environment_.submit_contexts();
-    environment_.outbox().ring();
+    ring_if_waiting();
   } else {
     if (environment_.turn_contexts()) {
       environment_.outbox().ring();
@@ -284,6 +293,8 @@ std::uint32_t RequestRing::flush() {
   }
   if (count == 0) {
     environment_.prepare_sleep(owes_completions());
+  } else {
+    ++inline_flushes_;
   }
   return count;
 }
@@ -291,12 +302,22 @@ std::uint32_t RequestRing::flush() {
 // Completions that are delivered from inside flush() keep JavaScript from returning to the loop, so
 // their number and time are bounded: timers and sockets must not starve.
 bool RequestRing::is_over_budget() {
-  ++inline_flushes_;
+  if (inline_flushes_ == 0) {
+    return false;
+  }
   const aio::Nanoseconds now = aio::MonotonicClock().now();
   if (turn_start_ == 0) {
     turn_start_ = now;
   }
-  return inline_flushes_ > kMaxInlineFlushes || now - turn_start_ > kMaxInlineTime;
+  return inline_flushes_ >= kMaxInlineFlushes || now - turn_start_ > kMaxInlineTime;
+}
+
+// The engines' descriptors wake the loop for what the kernel finishes; what is finished already, or
+// ready to run, has nobody else to call.
+void RequestRing::ring_if_waiting() {
+  if (!finished_.empty() || environment_.has_work_ready()) {
+    environment_.outbox().ring();
+  }
 }
 
 void RequestRing::on_loop() {
@@ -313,8 +334,9 @@ void RequestRing::on_loop() {
     Napi::Env env = environment_.napi();
     Napi::HandleScope scope(env);
     napi_value argument = Napi::Number::New(env, count);
-    // Fails only when the environment is being terminated: then nobody is there to be told.
-    deliver_.MakeCallback(env.Global(), 1, &argument, *async_context_);
+    // Not Napi::Function::MakeCallback(): it ends the process when the environment is going.
+    napi_make_callback(env, *async_context_, env.Global(), deliver_.Value(), 1, &argument, nullptr);
+    report_uncaught(env);
   }
   environment_.prepare_sleep(owes_completions());
 }
@@ -371,6 +393,7 @@ void RequestRing::write_completion(BoundRequest* request) {
   if (request->settle != nullptr) {
     request->settle(request);
   }
+  keep_report(request);
   by_slot_[static_cast<std::size_t>(request->slot)] = nullptr;
   if (request->uncount_before_callback) {
     request->backend->uncount();
@@ -379,17 +402,25 @@ void RequestRing::write_completion(BoundRequest* request) {
                static_cast<std::int32_t>(request->failed_node));
 }
 
+void RequestRing::keep_report(BoundRequest* request) {
+  if (request->report != nullptr) {
+    environment_.reports[request->slot] = std::move(*request->report);
+  }
+}
+
 void RequestRing::append_entry(double result, std::int32_t slot, std::int32_t node) {
   completions_[completion_count_++] = {result, slot, node};
 }
 
-// A parked request waits for somebody's drain to end, which is no reason to keep the process.
+// A parked request waits for somebody's drain to end, which is no reason to keep the process. That
+// a drain may go on is one, until lib/ knows.
 bool RequestRing::owes_completions() const {
-  return static_cast<std::int64_t>(outstanding_) > environment_.outbox().parked();
+  const Outbox& outbox = environment_.outbox();
+  const auto outstanding = static_cast<std::int64_t>(outstanding_);
+  return outstanding > outbox.parked() || outbox.is_idle_untold();
 }
 
 // --- synchronous form
-// --------------------------------------------------------------------------------------
 
 double RequestRing::run_sync() {
   ingest();
@@ -401,6 +432,7 @@ double RequestRing::run_sync() {
     request->result = run_prepared(request);
     request->backend->uncount();
   }
+  keep_report(request);
   header_->sync_node = static_cast<std::int32_t>(request->failed_node);
   const auto result = static_cast<double>(request->result);
   give_back(request);
@@ -430,7 +462,7 @@ std::int64_t RequestRing::run_prepared(BoundRequest* request) {
     request->done = [](block::Request* done) {
       auto* sync = static_cast<SyncDone*>(static_cast<BoundRequest*>(done)->owner);
       sync->word.store(1, std::memory_order_release);
-      aio::futex_wake_all(sync->word);
+      aio::futex_wake(sync->word, 1);
     };
     home.aio().post(request);
     while (state.word.load(std::memory_order_acquire) == 0) {
@@ -441,7 +473,17 @@ std::int64_t RequestRing::run_prepared(BoundRequest* request) {
 }
 
 // --- teardown
-// ------------------------------------------------------------------------------------------------
+
+bool RequestRing::uses_foreign_memory() const {
+  const auto is_foreign = [](const std::shared_ptr<aio::MemoryRegion>& region) {
+    return region != nullptr && region->is_foreign();
+  };
+  return std::any_of(by_slot_.begin(), by_slot_.end(), [&](const BoundRequest* request) {
+    return request != nullptr &&
+           (is_foreign(request->region) ||
+            std::any_of(request->regions.begin(), request->regions.end(), is_foreign));
+  });
+}
 
 void RequestRing::close() {
   header_ = nullptr;

@@ -59,7 +59,8 @@ class RequestRing {
   void kick();
   /// The parked request on this slot, if any, leaves its queue.
   void cancel(std::int32_t slot, std::int32_t generation);
-  std::size_t outstanding() const { return outstanding_; }
+  /// Some request in flight uses memory that JavaScript owns (a SharedArrayBuffer).
+  bool uses_foreign_memory() const;
 
   /// Teardown: JavaScript is not called any more and nothing of it is referred to.
   void close();
@@ -82,10 +83,13 @@ class RequestRing {
   std::int64_t run_prepared(BoundRequest* request);
 
   bool is_over_budget();
+  void ring_if_waiting();
   void uncount_delivered();
   std::uint32_t collect();
   void write_events();
   void write_completion(BoundRequest* request);
+  /// lib/ takes it with takeReport().
+  void keep_report(BoundRequest* request);
   void append_entry(double result, std::int32_t slot, std::int32_t node);
   bool owes_completions() const;
 

@@ -56,7 +56,8 @@ void Environment::teardown() {
 }
 
 bool Environment::stop_contexts() {
-  const aio::Nanoseconds deadline = aio::MonotonicClock().now() + kGrace;
+  const aio::Nanoseconds deadline =
+      ring_.uses_foreign_memory() ? aio::kNever : aio::MonotonicClock().now() + kGrace;
   bool stopped = true;
   contexts.for_each([&](HomedContext& context) { stopped &= context.stop(deadline); });
   return stopped;

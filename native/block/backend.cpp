@@ -56,8 +56,9 @@ void Backend::park(Request* request) {
   request->parked = true;
   parked_.push_back(request);
   parked_count_.fetch_add(1);
-  listener_.on_parked(1);
+  // First: who sees that all that is left is parked also sees that a drain may go on.
   uncount();
+  listener_.on_parked(1);
 }
 
 void Backend::unpark(Request* request) {
@@ -190,7 +191,11 @@ Task<Status> Backend::issue_truncate(Request& request) {
   truncate.preallocation = static_cast<Preallocation>(request.argument & 0xff);
   truncate.exact = (request.argument >> 8 & 1) != 0;
   ErrorReport report;
-  co_return co_await root_.node->truncate(root_, truncate, report);
+  Status status = co_await root_.node->truncate(root_, truncate, report);
+  if (report.error != 0) {
+    request.report = std::make_unique<ErrorReport>(std::move(report));
+  }
+  co_return status;
 }
 
 Detached Backend::finish_later(Request* request, Task<Status> io) {

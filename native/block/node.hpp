@@ -73,7 +73,7 @@ class Node {
   Driver& driver() const { return *driver_; }
   const Limits& limits() const { return limits_; }
 
-  // --- life and topology -------------------------------------------------------------------------
+  // --- life and topology
   void add_child(std::unique_ptr<Edge> edge) { children_.push_back(std::move(edge)); }
   const std::vector<std::unique_ptr<Edge>>& children() const { return children_; }
   /// The child that holds the data and is not a backing file; null when there is none.
@@ -86,7 +86,6 @@ class Node {
   void move_to(aio::AioContext& context);
 
   // --- what requests may ask without waiting
-  // ---------------------------------------------------------
   /// Bytes, a multiple of 512 (REQ-11).
   std::int64_t length() const { return length_.load(std::memory_order_relaxed); }
   bool has_variable_length() const { return driver_->has_variable_length(); }
@@ -94,7 +93,7 @@ class Node {
   std::uint64_t highest_written_offset() const { return highest_written_.load(relaxed); }
 
   // --- quiesce and in-flight
-  // --------------------------------------------------------------------------- Any thread.
+  // Any thread.
   // Sequentially consistent, because the drainer raises the quiesce count and then reads in-flight
   // while the home lowers in-flight and then reads the quiesce count: one of them must see the
   // other, or the drain would never be told.
@@ -104,7 +103,6 @@ class Node {
   void quiesce_end() { quiesce_.fetch_sub(1); }
 
   // --- requests
-  // ------------------------------------------------------------------------------------------
   aio::Task<Status> preadv(const Edge& via, std::int64_t offset, std::int64_t bytes, IoView data,
                            RequestFlags flags);
   aio::Task<Status> pwritev(const Edge& via, std::int64_t offset, std::int64_t bytes, IoView data,

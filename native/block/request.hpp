@@ -9,6 +9,7 @@
 
 #include "aio/memory.hpp"
 #include "aio/runnable.hpp"
+#include "block/error-report.hpp"
 #include "block/flags.hpp"
 #include "block/status.hpp"
 
@@ -43,6 +44,7 @@ struct Request : aio::Runnable {
 
   std::int64_t result = 0;        // bytes or value, or negative errno
   std::uint32_t failed_node = 0;  // id of the node where the error arose, 0: none
+  std::unique_ptr<ErrorReport> report;  // of a failed truncate
   bool parked = false;
 
   /// Called once, on the home thread, never from inside submit() of the same request's caller

@@ -90,8 +90,8 @@ int FileDriver::open_on_worker(bool read_only, Opened& opened, ErrorReport& repo
   if (fd < 0) {
     const int error = errno == EROFS ? EACCES : errno;  // FILE-2
     const bool no_direct = error == EINVAL && file_.direct;
-    return report.fail(-error, no_direct ? "direct-unsupported" : "open-failed",
-                       {{"filename", filename_}});
+    const char* kind = error == EISDIR ? "is-directory" : "open-failed";
+    return report.fail(-error, no_direct ? "direct-unsupported" : kind, {{"filename", filename_}});
   }
   opened.fd.reset(fd);
   struct stat info{};

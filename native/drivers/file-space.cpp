@@ -109,7 +109,6 @@ int grow_written(int fd, std::int64_t old_size, std::int64_t size) {
 }  // namespace
 
 // --- zero-writes
-// -----------------------------------------------------------------------------------
 
 Task<Status> FileDriver::pwrite_zeroes(std::int64_t offset, std::int64_t bytes,
                                        block::RequestFlags flags) {
@@ -175,7 +174,6 @@ int FileDriver::zero_device(std::int64_t offset, std::int64_t bytes, bool no_fal
 }
 
 // --- discards
-// ----------------------------------------------------------------------------------------
 
 Task<Status> FileDriver::pdiscard(std::int64_t offset, std::int64_t bytes) {
   if (!has_discard_) {
@@ -201,7 +199,6 @@ int FileDriver::discard_on_worker(std::int64_t offset, std::int64_t bytes) const
 }
 
 // --- resize
-// ------------------------------------------------------------------------------------------
 
 Task<Status> FileDriver::truncate(TruncateRequest request, ErrorReport& report) {
   auto body = [&]() -> std::int64_t { return truncate_on_worker(request, report); };

@@ -24,7 +24,7 @@ bool is_transient(std::int64_t result) { return result == -EINTR || result == -E
 
 }  // namespace
 
-// --- data ----------------------------------------------------------------------------------------
+// --- data
 
 bool FileDriver::needs_bounce(const IoView& data) const {
   return data.count > block::kMaxIov ||
@@ -165,7 +165,6 @@ Task<Status> FileDriver::flush_to_disk() {
 }
 
 // --- contexts
-// --------------------------------------------------------------------------------------
 
 void FileDriver::detach_context() { engine().forget_file(file_); }
 

@@ -1,9 +1,8 @@
 // What requests see of the engines: overflow, interruptions, partial transfers, bounces.
 import { truncateSync } from 'node:fs';
-import { join } from 'node:path';
 import { AioContext, BlockBackend, type SimOptions } from '../../lib/index.js';
 import { onEveryEngineAndHome, rawOptions, scratchFolder } from '../support/matrix.js';
-import { describeWithMount, mount } from '../support/mounts.js';
+import { describeMounted, tinyTmpfs } from '../support/mounts.js';
 import { codeOf, inVirtualTime, makeImage } from '../support/requests.js';
 
 const folder = scratchFolder();
@@ -123,13 +122,12 @@ onEveryEngineAndHome((context) => {
   });
 });
 
-describeWithMount('on a file system that is full', () => {
-  const small = join(folder, 'small');
-  mount('tmpfs', small, 'size=64k');
+const small = tinyTmpfs(65536);
 
+describeMounted('on a file system that is full', small, () => {
   onEveryEngineAndHome((context) => {
     test('PLUG-7: a write that finds room for a part only is ENOSPC', async () => {
-      const filename = makeImage(small, 'full.img', 4096);
+      const filename = makeImage(small.folder, 'full.img', 4096);
       truncateSync(filename, SIZE);
       await using blk = await BlockBackend.open(
         { driver: 'file', filename },

@@ -1,8 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { BlockBackend } from '../../lib/index.js';
 import { onEveryEngineAndHome, scratchFolder } from '../support/matrix.js';
-import { describeWithMount, mount } from '../support/mounts.js';
+import { describeMounted, tinyTmpfs } from '../support/mounts.js';
 import { codeOf, makeImage } from '../support/requests.js';
 
 const folder = scratchFolder();
@@ -145,13 +144,12 @@ onEveryEngineAndHome((context) => {
   });
 });
 
-describeWithMount('on a file system that is full', () => {
-  const small = join(folder, 'small');
-  mount('tmpfs', small, 'size=256k');
+const small = tinyTmpfs(256 * KIB);
 
+describeMounted('on a file system that is full', small, () => {
   onEveryEngineAndHome((context) => {
     const failsToGrow = async (preallocation: 'falloc' | 'full') => {
-      const filename = makeImage(small, 'full.img', 8192);
+      const filename = makeImage(small.folder, 'full.img', 8192);
       await using blk = await BlockBackend.open(
         { driver: 'file', filename },
         { context: context(), resize: true },

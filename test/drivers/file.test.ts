@@ -2,14 +2,8 @@ import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { BlockBackend } from '../../lib/index.js';
 import { onEveryEngineAndHome, scratchFolder } from '../support/matrix.js';
-import {
-  attachLoop,
-  describeWithLoop,
-  describeWithMount,
-  detachLoop,
-  mount,
-  remount,
-} from '../support/mounts.js';
+import { attachLoop, describeWithLoop, detachLoop } from '../support/loop-devices.js';
+import { describeMounted, ramfs, remount, tinyTmpfs } from '../support/mounts.js';
 import { codeOf, makeImage, openFlags } from '../support/requests.js';
 
 const folder = realpathSync(scratchFolder());
@@ -85,21 +79,18 @@ onEveryEngineAndHome((context) => {
   });
 });
 
-describeWithMount('on other file systems', () => {
-  const sealed = join(folder, 'sealed');
-  const memory = join(folder, 'memory');
-  const plain = join(folder, 'plain');
-  mount('tmpfs', sealed, 'size=1m');
-  mount('tmpfs', memory, 'size=1m');
-  mount('ramfs', plain, 'mode=755');
+const sealed = tinyTmpfs(1 << 20);
+const memory = tinyTmpfs(1 << 20);
+const plain = ramfs();
 
+describeMounted('on other file systems', plain, () => {
   onEveryEngineAndHome((context) => {
     const open = (filename: string, more = {}) =>
       BlockBackend.open({ driver: 'file', filename, ...more }, { context: context() });
 
     test('FILE-2: a read-only file system is EACCES', async () => {
       remount(sealed, 'rw');
-      const filename = makeImage(sealed, 'sealed.img', 4096);
+      const filename = makeImage(sealed.folder, 'sealed.img', 4096);
       remount(sealed, 'ro');
       expect(await codeOf(open(filename))).toBe('EACCES');
       await using blk = await open(filename, { 'read-only': true });
@@ -107,7 +98,7 @@ describeWithMount('on other file systems', () => {
     });
 
     test('FILE-7: a file system that takes any O_DIRECT read tells nothing: 4096', async () => {
-      const filename = makeImage(memory, 'direct.img', 65536);
+      const filename = makeImage(memory.folder, 'direct.img', 65536);
       await using blk = await open(filename, { cache: { direct: true } });
       expect(blk.requestAlignment).toBe(4096);
       expect(await blk.pwrite(100, Buffer.alloc(100, 1))).toBe(100);
@@ -118,7 +109,7 @@ describeWithMount('on other file systems', () => {
     test.each([memory, plain])(
       'FILE-12: zero-writes work where zero-range does not (%#)',
       async (place) => {
-        const filename = makeImage(place, 'zeroes.img', 65536);
+        const filename = makeImage(place.folder, 'zeroes.img', 65536);
         await using blk = await open(filename);
         expect(await blk.pwriteZeroes(1000, 10_000)).toBe(0);
         expect(await blk.pwriteZeroes(20_000, 10_000, { mayUnmap: true })).toBe(0);
@@ -128,7 +119,7 @@ describeWithMount('on other file systems', () => {
     );
 
     test('FILE-14: where no hole can be punched a discard does nothing, and is tried once', async () => {
-      const filename = makeImage(plain, 'discard.img', 65536);
+      const filename = makeImage(plain.folder, 'discard.img', 65536);
       await using blk = await open(filename, { discard: 'unmap' });
       expect(await blk.pdiscard(0, 4096)).toBe(0);
       expect(await blk.pdiscard(0, 4096)).toBe(0);

@@ -71,3 +71,31 @@ TEST_CASE("aio/doorbell: four producers never leave the sleeper asleep, nor the 
   doorbell.answer(true);
   CHECK_FALSE(readable(doorbell.fd()));
 }
+
+TEST_CASE("aio/doorbell: an answer between a ring and its write does not leave the bell ringing") {
+  constexpr int kTrials = 2'000;
+  Doorbell doorbell;
+  REQUIRE(doorbell.open() == 0);
+  std::atomic<int> trial{0};
+  std::atomic<int> rung{0};
+  std::thread producer([&] {
+    for (int i = 1; i <= kTrials; ++i) {
+      while (trial.load() < i) {
+        std::this_thread::yield();
+      }
+      doorbell.ring();
+      rung = i;
+    }
+  });
+  int left_ringing = 0;
+  for (int i = 1; i <= kTrials; ++i) {
+    trial = i;
+    while (rung.load() < i) {
+      doorbell.answer(true);
+    }
+    doorbell.answer(true);
+    left_ringing += readable(doorbell.fd()) ? 1 : 0;
+  }
+  producer.join();
+  CHECK(left_ringing == 0);
+}

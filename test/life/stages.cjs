@@ -1,0 +1,163 @@
+// The stages of a backend's life. Each is a function that brings a backend there and resolves to
+// what must be true when the process has ended by itself: undefined, or what is wrong.
+//
+//   home, aio   where its context runs, and on which engine
+//   image       a file of at least 1 MiB
+//   endless     what is in flight takes an hour, so only an end of the process can end it
+const { AioContext, BlockBackend } = require('block-backend');
+const { controlCall } = require('../../dist/aio/control.js');
+const { environment } = require('../../dist/aio/environment.js');
+const { native } = require('../../dist/native.js');
+
+const HOUR_NS = 3600e9;
+const BRIEF_NS = 30e6;
+const LANES = 64;
+const IMAGE_BYTES = 1024 * 1024;
+
+const context = ({ home, aio }) => new AioContext({ home, aio });
+const fileOptions = ({ image }) => ({ driver: 'raw', file: { driver: 'file', filename: image } });
+const slowOptions = ({ endless }) => ({
+  driver: 'null-aio',
+  'latency-ns': endless ? HOUR_NS : BRIEF_NS,
+});
+
+/** Whatever belongs to a stage stays referred to: nothing may end because it was collected. */
+const kept = [];
+
+async function open(options, setup) {
+  const blk = await BlockBackend.open(options, { context: context(setup) });
+  kept.push(blk);
+  return blk;
+}
+
+/** Of promises that nobody waits for: how many are settled. */
+function watch(promises) {
+  const seen = { fulfilled: 0, rejected: 0, count: promises.length };
+  for (const promise of promises) {
+    promise.then(
+      () => {
+        seen.fulfilled += 1;
+      },
+      () => {
+        seen.rejected += 1;
+      },
+    );
+  }
+  return seen;
+}
+
+const allDone = (seen) => () =>
+  seen.fulfilled === seen.count ? undefined : `${JSON.stringify(seen)}: requests were dropped`;
+
+/** Reads and writes in every kind of memory, plain, pooled and shared. */
+function requestsOn(blk) {
+  const shared = new Uint8Array(new SharedArrayBuffer(4096));
+  return [
+    blk.pread(0, Buffer.alloc(4096)),
+    blk.pread(4096, blk.allocate(4096)),
+    blk.pread(8192, shared),
+    blk.preadv(0, [Buffer.alloc(512), blk.allocate(512), shared]),
+    blk.pwrite(16384, Buffer.alloc(1000, 1)),
+    blk.pwrite(32768, blk.allocate(4096)),
+  ];
+}
+
+/** Starts a load without JavaScript, and resolves to its result. */
+async function nativeLoad(options, setup) {
+  let handle = 0;
+  const create = native.backendCreate;
+  native.backendCreate = (...args) => {
+    handle = create(...args);
+    return handle;
+  };
+  await open(options, setup);
+  native.backendCreate = create;
+  const load = {
+    operation: 'readwrite',
+    random: true,
+    blockSize: 4096,
+    depth: 16,
+    runtimeNs: setup.endless ? HOUR_NS : BRIEF_NS,
+    seed: 1,
+  };
+  return watch([
+    controlCall(environment().ring, (slot) => native.loadStart(slot, handle, load)).then(
+      (result) => {
+        if (result !== 0) throw new Error(`the load failed: ${JSON.stringify(result)}`);
+      },
+    ),
+  ]);
+}
+
+const stages = {
+  async created(setup) {
+    kept.push(new BlockBackend({ context: context(setup) }));
+    return () => undefined;
+  },
+
+  async opened(setup) {
+    const blk = await open(fileOptions(setup), setup);
+    await blk.pread(0, blk.allocate(4096));
+    return () => undefined;
+  },
+
+  /** Requests that only a timer answers. */
+  async waiting(setup) {
+    const blk = await open(slowOptions(setup), setup);
+    return allDone(watch(requestsOn(blk)));
+  },
+
+  /** Requests that the kernel or a worker has. */
+  async 'in flight'(setup) {
+    const blk = await open(fileOptions(setup), setup);
+    let moving = () => {};
+    const moves = new Promise((resolve) => {
+      moving = resolve;
+    });
+    const lane = async (index) => {
+      const memory = index % 2 === 0 ? blk.allocate(16384) : Buffer.alloc(16384);
+      for (let count = 0; setup.endless || count < 8; count += 1) {
+        const offset = ((index * 7919 + count * 104729) * 512) % (IMAGE_BYTES - memory.length);
+        await (index % 3 === 0 ? blk.pwrite(offset, memory) : blk.pread(offset, memory));
+        if (count === 3) moving();
+      }
+    };
+    const seen = watch(Array.from({ length: LANES }, (_, index) => lane(index)));
+    await moves;
+    return allDone(seen);
+  },
+
+  async 'native load'(setup) {
+    return allDone(await nativeLoad(fileOptions(setup), setup));
+  },
+
+  async 'native load without waiting'(setup) {
+    return allDone(await nativeLoad({ driver: 'null-co' }, setup));
+  },
+
+  async parked(setup) {
+    const blk = await open(fileOptions(setup), setup);
+    kept.push(await blk.drained());
+    const seen = watch(requestsOn(blk));
+    return () => {
+      const settled = seen.fulfilled + seen.rejected;
+      return settled === 0 ? undefined : 'parked requests were settled in a drained section';
+    };
+  },
+
+  async draining(setup) {
+    const blk = await open(slowOptions(setup), setup);
+    const requests = watch(requestsOn(blk));
+    const drained = watch([blk.drained()]);
+    return () => allDone(requests)() ?? allDone(drained)();
+  },
+
+  async closing(setup) {
+    const blk = await open(slowOptions(setup), setup);
+    const requests = watch(requestsOn(blk));
+    const closed = watch([blk.close()]);
+    return () => allDone(requests)() ?? allDone(closed)();
+  },
+};
+
+module.exports = { stages, fileOptions };

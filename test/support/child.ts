@@ -1,0 +1,79 @@
+// Programs in a process of their own, for what must be seen from outside: how a process ends.
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+
+/** How a program ended. `signal` is 'SIGKILL' when it had to be ended at its limit. */
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ChildOptions {
+  readonly nodeOptions?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+  /** What runs node: ['strace', '-f']. */
+  readonly wrapper?: readonly string[];
+  /** Seconds after which it counts as hung. */
+  readonly limit?: number;
+}
+
+/** As many at a time as the smallest machine has processors. */
+const PARALLEL = 2;
+let running = 0;
+const waiting: (() => void)[] = [];
+
+async function takeTurn(): Promise<void> {
+  if (running >= PARALLEL) await new Promise<void>((resolve) => waiting.push(resolve));
+  else running += 1;
+}
+
+function giveTurn(): void {
+  const next = waiting.shift();
+  if (next === undefined) running -= 1;
+  else next();
+}
+
+function start(path: string, args: readonly string[], options: ChildOptions): Promise<Ended> {
+  const { nodeOptions = [], env = {}, wrapper = [], limit = 60 } = options;
+  const [program = process.execPath, ...rest] = [
+    ...wrapper,
+    process.execPath,
+    ...nodeOptions,
+    path,
+    ...args,
+  ];
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, rest, {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: limit * 1000,
+      killSignal: 'SIGKILL',
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      stderr += text;
+    });
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+}
+
+/** Runs the node program test/`name`. */
+export async function runChild(
+  name: string,
+  args: readonly string[] = [],
+  options: ChildOptions = {},
+): Promise<Ended> {
+  await takeTurn();
+  try {
+    return await start(join(__dirname, '..', name), args, options);
+  } finally {
+    giveTurn();
+  }
+}
