@@ -10,6 +10,7 @@ import {
   wantedGrant,
 } from './backend/settings.js';
 import { BackendSwitches } from './backend/switches.js';
+import { MAX_TRANSFER } from './backend/transfer.js';
 import { invalidArgumentType } from './errors/argument-errors.js';
 import { BlockError, BlockUsageError } from './errors/block-error.js';
 import { Errno } from './errors/errno.js';
@@ -19,6 +20,9 @@ import type { BlockNode } from './graph/node.js';
 import { type BlockdevOptions, parseOptions } from './graph/options.js';
 import { permissionNames } from './graph/permissions.js';
 import { type DeviceOps, GraphRoot } from './graph/root.js';
+
+/** The request alignment where no medium says otherwise. */
+const EMPTY_ALIGNMENT = 512;
 
 /** All backends of this environment, in order of creation. */
 const backends = new Map<GraphRoot, BlockBackend>();
@@ -151,6 +155,17 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
   /** The node that requests go to; undefined without a medium. */
   get root(): BlockNode | undefined {
     return this.#root.node;
+  }
+
+  /** What offsets and lengths should be multiples of, in bytes; others cost extra reads. */
+  get requestAlignment(): number {
+    return this.root?.info().requestAlignment ?? EMPTY_ALIGNMENT;
+  }
+
+  /** The longest transfer that is not cut or refused, in bytes. (blk_get_max_transfer) */
+  get maxTransfer(): number {
+    const most = Math.min(this.root?.info().maxTransfer || MAX_TRANSFER, MAX_TRANSFER);
+    return most - (most % this.requestAlignment);
   }
 
   get context(): AioContext {
