@@ -10,15 +10,20 @@ import {
   wantedGrant,
 } from './backend/settings.js';
 import { BackendSwitches } from './backend/switches.js';
+
 import { invalidArgumentType } from './errors/argument-errors.js';
 import { BlockError, BlockUsageError } from './errors/block-error.js';
 import { Errno } from './errors/errno.js';
+import { MAX_TRANSFER } from './errors/request-failure.js';
 import type { DrainSection } from './graph/drain.js';
 import { graph } from './graph/graph.js';
 import type { BlockNode } from './graph/node.js';
 import { type BlockdevOptions, parseOptions } from './graph/options.js';
 import { permissionNames } from './graph/permissions.js';
 import { type DeviceOps, GraphRoot } from './graph/root.js';
+
+/** The request alignment where no medium says otherwise. */
+const EMPTY_ALIGNMENT = 512;
 
 /** All backends of this environment, in order of creation. */
 const backends = new Map<GraphRoot, BlockBackend>();
@@ -151,6 +156,17 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
   /** The node that requests go to; undefined without a medium. */
   get root(): BlockNode | undefined {
     return this.#root.node;
+  }
+
+  /** What offsets and lengths should be multiples of, in bytes; others cost extra reads. */
+  get requestAlignment(): number {
+    return this.root?.info().requestAlignment ?? EMPTY_ALIGNMENT;
+  }
+
+  /** The longest transfer that is not cut or refused, in bytes. (blk_get_max_transfer) */
+  get maxTransfer(): number {
+    const most = Math.min(this.root?.info().maxTransfer || MAX_TRANSFER, MAX_TRANSFER);
+    return most - (most % this.requestAlignment);
   }
 
   get context(): AioContext {

@@ -63,13 +63,15 @@ export class Regions {
   }
 
   /** A growable buffer keeps its address, but its region covers only what it was when seen. */
-  #shared(buffer: SharedArrayBuffer, known: Region | undefined): Region {
+  #shared(buffer: SharedArrayBuffer, known: Region | undefined): Region | undefined {
     if (known !== undefined && known.bytes === buffer.byteLength) return known;
     if (known !== undefined) {
       this.#collected.unregister(known);
       this.#binding.regionRelease(known.id);
     }
     const id = this.#binding.regionShare(new Uint8Array(buffer));
+    // Memory that native/ cannot have is copied like any other.
+    if (id === 0) return undefined;
     const region = { id, bytes: buffer.byteLength };
     this.#remember(buffer, region);
     return region;

@@ -10,7 +10,7 @@ import { Operation } from '../aio/protocol.js';
 import { NO_SLOT, type Ring } from '../aio/ring.js';
 import type { Slab } from '../aio/slab.js';
 import type { RequestCallback, SlotOwner, SlotTable, Ticket } from '../aio/slots.js';
-import { AbortError, BlockError } from '../errors/block-error.js';
+import { AbortError, BlockError, BlockUsageError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import { failureText } from '../errors/native-failure.js';
 import { type RequestMedium, requestText } from '../errors/request-failure.js';
@@ -149,7 +149,11 @@ export class RequestPort implements SlotOwner {
 
   /** Resolves when the request's callback has run; at once if it has already. */
   finished(ticket: Ticket): Promise<void> {
-    if (this.#slots.find(ticket) < 0) return Promise.resolve();
+    const slot = this.#slots.find(ticket);
+    if (slot < 0) return Promise.resolve();
+    if (this.#slots.owner[slot] !== this) {
+      return Promise.reject(new BlockUsageError('the request belongs to another backend'));
+    }
     return new Promise((resolve) => {
       const earlier = this.#cancelled.get(ticket);
       this.#cancelled.set(ticket, () => {

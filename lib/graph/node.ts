@@ -1,5 +1,7 @@
 import type { AioContext } from '../aio/context.js';
 import type { Handle, NativeBinding, NativeNodeInfo } from '../aio/native-binding.js';
+import { BlockError } from '../errors/block-error.js';
+import { Errno } from '../errors/errno.js';
 import type { DrainMember } from './drain.js';
 import type { ChildDefinition, DriverDefinition, DriverOptions } from './driver-definition.js';
 import type { Edge, GraphParent } from './edge.js';
@@ -69,7 +71,12 @@ export class BlockNode implements GraphParent {
     return this.#handle;
   }
 
+  /** @throws BlockError ENOMEDIUM once closed. */
   info(): BlockNodeInfo {
+    if (this.isClosed) {
+      const text = 'the node is closed';
+      throw new BlockError(Errno.ENOMEDIUM, { operation: 'info', node: this.name, text });
+    }
     const { name, readOnly, driver } = this;
     const native = this.#binding.nodeInfo(this.#handle);
     return Object.freeze({ ...native, name, driver: driver.name, readOnly });

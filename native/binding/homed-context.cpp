@@ -78,7 +78,8 @@ bool HomedContext::stop(aio::Nanoseconds deadline) {
   context_->close();
   while (!context_->is_idle() && monotonic.now() < deadline) {
     context_->timers().fire(aio::kNever);  // whoever sleeps goes on, and finds the engine closed
-    if (!context_->turn() && !context_->is_idle()) {
+    // What arrived during the turn may have armed timers, which nobody waits for any more.
+    if (!context_->turn() && context_->timers().empty() && !context_->is_idle()) {
       engine.wait(deadline);
     }
   }

@@ -73,6 +73,9 @@ describe('callback forms', () => {
     results.push('cancelled');
     await blk.aio.cancel(request);
     expect(results).toEqual([512, 'cancelled']);
+    await using other = new BlockBackend();
+    const theirs = blk.aio.flush(() => {});
+    await expect(other.aio.cancel(theirs)).rejects.toMatchObject({ code: 'ERR_BLOCK_USAGE' });
   });
 
   test('AIO-11: a callback may submit, and close the backend', async () => {

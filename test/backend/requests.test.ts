@@ -176,6 +176,19 @@ describe('requests', () => {
     expect(await blk.pread(1n, buffer)).toBe(1);
   });
 
+  test('REQ-6: offsets up to 2^63 - 1 reach the native checks as bigints', async () => {
+    const filename = image(MIB);
+    await using blk = await BlockBackend.open({ driver: 'file', filename }, { resize: true });
+    const buffer = Buffer.alloc(1);
+    await expect(blk.pread(2n ** 62n, buffer)).rejects.toMatchObject({ code: 'EIO' });
+    await expect(blk.pread(2n ** 63n, buffer)).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
+    // TRUNC-2: above 2^63 - 2^30 the block layer refuses, below it the file system does.
+    const tooLong = 2n ** 63n - 2n ** 29n;
+    await expect(blk.truncate(tooLong)).rejects.toMatchObject({ code: 'EIO' });
+    await expect(blk.truncate(2n ** 62n)).rejects.toMatchObject({ code: 'EFBIG' });
+    await expect(blk.truncate(-1)).rejects.toMatchObject({ code: 'EINVAL' });
+  });
+
   test('a read into memory that was detached or shrunk rejects, and others go on', async () => {
     await using blk = await openFile(image(MIB, Buffer.from('abcd')));
     const lost = new Uint8Array(4);

@@ -89,12 +89,7 @@ describe('bench', () => {
     writeFileSync(image, Buffer.alloc(MIB));
     try {
       const report = await bench(image, '--direct', '--memory', 'buffer');
-      try {
-        const report = await bench(image, '--direct', '--memory', 'buffer');
-        expect(report).toMatchObject({ direct: true });
-      } finally {
-        rmSync(image);
-      }
+      expect(report).toMatchObject({ direct: true });
     } finally {
       rmSync(image);
     }

@@ -36,6 +36,16 @@ export function tinyTmpfs(bytes: number): Mount {
   return mounted((folder) => ['-t', 'tmpfs', '-o', `size=${bytes}`, 'none', folder]);
 }
 
+/** A ramfs: no zero-range, no holes. */
+export function ramfs(): Mount {
+  return mounted((folder) => ['-t', 'ramfs', 'none', folder]);
+}
+
+export function remount({ folder }: Mount, options: string): void {
+  const problem = refusal('mount', ['-o', `remount,${options}`, folder]);
+  if (problem !== undefined) throw new Error(problem);
+}
+
 /** An ext4 of `bytes` bytes in an image file, through a loop device. */
 export function tinyExt4(bytes: number): Mount {
   const outer = mkdtempSync(join(tmpdir(), 'block-backend-ext4-'));

@@ -6,14 +6,18 @@
 //   word 3      seed of the run
 //   word 4..127 follow from these four
 //
-// 32-bit words without any object per sector keep this several times faster than a page cache.
+// Four 32-bit words at a time, and no object per sector: gigabytes per second, so that the disk is
+// the limit.
 import { mix32 } from '../shared/random.js';
 
 export const SECTOR = 512;
 export const SECTOR_WORDS = SECTOR / 4;
 const HEADER_WORDS = 4;
 /** 2^32 / golden ratio: successive multiples differ in all their bits. */
-const STEP = 0x9e3779b9;
+const STEP = 0x9e3779b9 | 0;
+const STEP_2 = Math.imul(STEP, 2);
+const STEP_3 = Math.imul(STEP, 3);
+const STEP_4 = Math.imul(STEP, 4);
 
 const lowWord = (sector: number): number => sector | 0;
 const highWord = (sector: number): number => Math.floor(sector / 2 ** 32);
@@ -40,9 +44,12 @@ export function fillSectors(
     words[at + 2] = generation;
     words[at + 3] = seed;
     let value = bodyStart(low, high, generation, seed);
-    for (at += HEADER_WORDS; at < end; at += 1) {
-      value = (value + STEP) | 0;
+    for (at += HEADER_WORDS; at < end; at += 4) {
       words[at] = value;
+      words[at + 1] = value + STEP;
+      words[at + 2] = value + STEP_2;
+      words[at + 3] = value + STEP_3;
+      value = (value + STEP_4) | 0;
     }
   }
 }
@@ -63,9 +70,13 @@ function holdsSector(
     ((words[at + 3] as number) ^ seed);
   let value = bodyStart(low, high, generation, seed);
   const end = at + SECTOR_WORDS;
-  for (let word = at + HEADER_WORDS; word < end; word += 1) {
-    value = (value + STEP) | 0;
-    differs |= (words[word] as number) ^ value;
+  for (let word = at + HEADER_WORDS; word < end; word += 4) {
+    differs |=
+      ((words[word] as number) ^ value) |
+      ((words[word + 1] as number) ^ (value + STEP)) |
+      ((words[word + 2] as number) ^ (value + STEP_2)) |
+      ((words[word + 3] as number) ^ (value + STEP_3));
+    value = (value + STEP_4) | 0;
   }
   return differs === 0;
 }

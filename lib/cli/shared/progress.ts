@@ -29,6 +29,9 @@ function startBar({ label, fraction, detail }: ProgressOptions): Progress {
       clearOnComplete: true,
       // It would swallow the signal.
       gracefulExit: false,
+      // Left alone, so that nothing has to be restored when the process is killed.
+      linewrap: null,
+      hideCursor: null,
     },
     Presets.shades_classic,
   );

@@ -1,0 +1,167 @@
+import { readFileSync, statSync } from 'node:fs';
+import { BlockBackend } from '../../lib/index.js';
+import { onEveryEngineAndHome, scratchFolder } from '../support/matrix.js';
+import { describeMounted, tinyTmpfs } from '../support/mounts.js';
+import { codeOf, makeImage } from '../support/requests.js';
+
+const folder = scratchFolder();
+const KIB = 1024;
+
+onEveryEngineAndHome((context) => {
+  const open = (filename: string, resize = true) =>
+    BlockBackend.open(
+      { driver: 'raw', file: { driver: 'file', filename } },
+      { context: context(), resize },
+    );
+
+  test('TRUNC-1: without a medium ENOMEDIUM', async () => {
+    const empty = new BlockBackend({ context: context() });
+    expect(await codeOf(empty.truncate(4096))).toBe('ENOMEDIUM');
+    await empty.close();
+  });
+
+  test('TRUNC-1: a drained section does not hold it back', async () => {
+    await using blk = await open(makeImage(folder, 'drained.img', 4096));
+    const section = await blk.drained();
+    expect(await blk.truncate(8192)).toBe(0);
+    expect(blk.parked).toBe(0);
+    section.end();
+    expect(await blk.getLength()).toBe(8192);
+  });
+
+  test('TRUNC-2: negative EINVAL, too large EIO, read-only EACCES, unsupported ENOTSUP', async () => {
+    const filename = makeImage(folder, 'refused.img', 4096);
+    {
+      await using blk = await open(filename);
+      expect(await codeOf(blk.truncate(-1))).toBe('EINVAL');
+      expect(await codeOf(blk.truncate(2n ** 63n - 2n ** 30n + 1024n))).toBe('EIO');
+      expect(await codeOf(blk.truncate(2n ** 63n - 1024n))).toBe('EIO');
+      expect(await blk.getLength()).toBe(4096);
+    }
+    {
+      await using sealed = await BlockBackend.open(
+        { driver: 'raw', 'read-only': true, file: { driver: 'file', filename } },
+        { context: context() },
+      );
+      expect(await codeOf(sealed.truncate(8192))).toBe('EACCES');
+    }
+    await using none = await BlockBackend.open(
+      { driver: 'raw', file: { driver: 'null-co' } },
+      { context: context(), resize: true },
+    );
+    expect(await codeOf(none.truncate(8192))).toBe('ENOTSUP');
+    expect(statSync(filename).size).toBe(4096);
+  });
+
+  test('TRUNC-4: success updates the length of every node', async () => {
+    await using blk = await open(makeImage(folder, 'nodes.img', 4096));
+    expect(await blk.truncate(16384)).toBe(0);
+    expect(blk.root?.info().length).toBe(16384);
+    expect(blk.root?.children[0]?.edge.child.info().length).toBe(16384);
+    expect(await blk.pread(12288, Buffer.alloc(4096))).toBe(4096);
+    expect(await blk.truncate(512)).toBe(0);
+    expect(await codeOf(blk.pread(0, Buffer.alloc(513)))).toBe('EIO');
+  });
+
+  test('TRUNC-5: a resize to 1000 gives a file of 1000 and a length of 1024', async () => {
+    const filename = makeImage(folder, 'odd.img', 4096);
+    await using blk = await open(filename);
+    expect(await blk.truncate(1000)).toBe(0);
+    expect(statSync(filename).size).toBe(1000);
+    expect(await blk.getLength()).toBe(1024);
+  });
+
+  test.each([65536, 4096, 1024])(
+    'TRUNC-7: growing an empty file to %i writes one block',
+    async (size) => {
+      const filename = makeImage(folder, 'empty.img', 0);
+      await using blk = await open(filename);
+      expect(await blk.truncate(size)).toBe(0);
+      const { size: length, blocks } = statSync(filename);
+      expect(length).toBe(size);
+      expect(blocks * 512).toBe(4096);
+      expect(readFileSync(filename).equals(Buffer.alloc(size))).toBe(true);
+      // A file that was not empty gets none.
+      const grown = makeImage(folder, 'grown.img', 4096);
+      await using other = await open(grown);
+      expect(await other.truncate(65536)).toBe(0);
+      expect(statSync(grown).blocks * 512).toBe(4096);
+    },
+  );
+
+  test('TRUNC-8: shrinking with preallocation is ENOTSUP and changes nothing', async () => {
+    const filename = makeImage(folder, 'shrink.img', 8192);
+    await using blk = await open(filename);
+    for (const preallocation of ['metadata', 'falloc', 'full'] as const) {
+      expect(await codeOf(blk.truncate(4096, { preallocation }))).toBe('ENOTSUP');
+    }
+    expect(statSync(filename).size).toBe(8192);
+    expect(await blk.truncate(4096, { preallocation: 'off' })).toBe(0);
+    expect(statSync(filename).size).toBe(4096);
+  });
+
+  test.each(['falloc', 'full'] as const)(
+    'TRUNC-16: growing with %s allocates what it adds',
+    async (preallocation) => {
+      const filename = makeImage(folder, 'allocated.img', 4096);
+      await using blk = await open(filename);
+      expect(await blk.truncate(1024 * KIB, { preallocation })).toBe(0);
+      expect(statSync(filename).blocks * 512).toBeGreaterThanOrEqual(1024 * KIB);
+      const expected = Buffer.concat([Buffer.alloc(4096, 0x64), Buffer.alloc(1020 * KIB)]);
+      expect(readFileSync(filename).equals(expected)).toBe(true);
+    },
+  );
+
+  test('TRUNC-9: falloc to the same size succeeds', async () => {
+    const filename = makeImage(folder, 'same.img', 4096);
+    await using blk = await open(filename);
+    expect(await blk.truncate(4096, { preallocation: 'falloc' })).toBe(0);
+    expect(statSync(filename).size).toBe(4096);
+  });
+
+  test('TRUNC-10: full goes from the old end, odd or not', async () => {
+    const filename = makeImage(folder, 'full.img', 1000);
+    await using blk = await open(filename);
+    expect(await blk.truncate(200_000, { preallocation: 'full' })).toBe(0);
+    const expected = Buffer.concat([Buffer.alloc(1000, 0x64), Buffer.alloc(199_000)]);
+    expect(readFileSync(filename).equals(expected)).toBe(true);
+  });
+
+  test('TRUNC-11: metadata is ENOTSUP', async () => {
+    const filename = makeImage(folder, 'metadata.img', 4096);
+    await using blk = await open(filename);
+    expect(await codeOf(blk.truncate(8192, { preallocation: 'metadata' }))).toBe('ENOTSUP');
+    expect(await codeOf(blk.truncate(4096, { preallocation: 'metadata' }))).toBe('ENOTSUP');
+    expect(statSync(filename).size).toBe(4096);
+  });
+
+  test('TRUNC-15: too large for the file system is its error, and changes nothing', async () => {
+    const filename = makeImage(folder, 'large.img', 4096);
+    await using blk = await open(filename);
+    expect(await codeOf(blk.truncate(2n ** 62n))).toBe('EFBIG');
+    expect(statSync(filename).size).toBe(4096);
+    expect(await blk.getLength()).toBe(4096);
+  });
+});
+
+const small = tinyTmpfs(256 * KIB);
+
+describeMounted('on a file system that is full', small, () => {
+  onEveryEngineAndHome((context) => {
+    const failsToGrow = async (preallocation: 'falloc' | 'full') => {
+      const filename = makeImage(small.folder, 'full.img', 8192);
+      await using blk = await BlockBackend.open(
+        { driver: 'file', filename },
+        { context: context(), resize: true },
+      );
+      expect(await codeOf(blk.truncate(1024 * KIB, { preallocation }))).toBe('ENOSPC');
+      expect(statSync(filename).size).toBe(8192);
+      expect(await blk.getLength()).toBe(8192);
+      expect(readFileSync(filename).equals(Buffer.alloc(8192, 0x64))).toBe(true);
+    };
+
+    test('TRUNC-9: a failed falloc restores the old length', () => failsToGrow('falloc'));
+    test('TRUNC-10: a failed full preallocation restores the old length', () =>
+      failsToGrow('full'));
+  });
+});
