@@ -56,6 +56,16 @@ class Outbox final : public block::GraphListener {
   bool take_idle() { return idle_.exchange(false); }
   int parked() const { return parked_.load(); }
 
+  /// A message that may take requests out of their queue has been sent home (JavaScript thread).
+  void release_sent() { releases_.fetch_add(1); }
+  /// It has taken effect (home thread).
+  void release_done() {
+    releases_.fetch_sub(1);
+    ring();
+  }
+  /// Some are still on their way: parked() is out of date.
+  bool has_releases() const { return releases_.load() != 0; }
+
  private:
   aio::Doorbell doorbell_;
   std::mutex mutex_;
@@ -63,6 +73,7 @@ class Outbox final : public block::GraphListener {
   std::vector<std::uint32_t> resized_;
   std::atomic<bool> idle_{false};
   std::atomic<int> parked_{0};
+  std::atomic<int> releases_{0};
 };
 
 }  // namespace blk::binding

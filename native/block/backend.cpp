@@ -56,7 +56,9 @@ void Backend::park(Request* request) {
   request->parked = true;
   parked_.push_back(request);
   parked_count_.fetch_add(1);
-  listener_.on_parked(1);
+  if (request->tells_parking) {
+    listener_.on_parked(1);
+  }
   uncount();
 }
 
@@ -64,7 +66,9 @@ void Backend::unpark(Request* request) {
   request->parked = false;
   count();
   parked_count_.fetch_sub(1);
-  listener_.on_parked(-1);
+  if (request->tells_parking) {
+    listener_.on_parked(-1);
+  }
 }
 
 void Backend::abort_parked(int error) {

@@ -44,6 +44,8 @@ struct Request : aio::Runnable {
   std::int64_t result = 0;        // bytes or value, or negative errno
   std::uint32_t failed_node = 0;  // id of the node where the error arose, 0: none
   bool parked = false;
+  /// Its owner wants the graph's listener to know when it is parked.
+  bool tells_parking = true;
 
   /// Called once, on the home thread, never from inside submit() of the same request's caller
   /// unless the caller asked for it by being the home itself (owners that batch handle that).
