@@ -2,8 +2,17 @@ import { inspect } from 'node:util';
 
 type Coded<T extends Error> = T & { code: string };
 
+function inspected(value: unknown): string {
+  try {
+    return inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY });
+  } catch {
+    // A DataView without its memory, or an object that means harm.
+    return typeof value;
+  }
+}
+
 function shown(value: unknown): string {
-  const text = inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY });
+  const text = inspected(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
