@@ -34,6 +34,7 @@ class HomedContext {
   HomeKind kind() const { return kind_; }
   /// Its home is another thread than JavaScript's.
   bool is_remote() const { return kind_ == HomeKind::kIoThread; }
+  Outbox& outbox() { return outbox_; }
   const aio::EngineReport& report() const { return report_; }
   UvHome* uv() { return uv_.get(); }
   aio::VirtualClock& virtual_clock() { return virtual_clock_; }
@@ -100,6 +101,21 @@ void post_call(HomedContext& home, Callable function) {
     Callable function;
   };
   home.run(std::make_unique<Call>(std::move(function)).release());  // frees itself when it ran
+}
+
+/// The same for what may take requests out of their queue. Until it has run nobody can tell how
+/// many are still parked, so the loop must not end for want of others.
+template <typename Callable>
+void post_release(HomedContext& home, Callable function) {
+  if (!home.is_remote()) {
+    function();
+    return;
+  }
+  home.outbox().release_sent();
+  post_call(home, [function = std::move(function), &outbox = home.outbox()] {
+    function();
+    outbox.release_done();
+  });
 }
 
 template <typename Callable>

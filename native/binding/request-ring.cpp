@@ -256,7 +256,7 @@ void RequestRing::cancel(std::int32_t slot, std::int32_t generation) {
   // again, so it is looked up by slot and generation among the parked ones.
   block::Backend* backend = request->backend;
   // The request is counted, parked or on its way to either, so its backend lives until then.
-  post_call(*request->home, [backend, slot, generation] {
+  post_release(*request->home, [backend, slot, generation] {
     backend->cancel_parked([slot, generation](const block::Request& candidate) {
       const auto& bound = static_cast<const BoundRequest&>(candidate);
       return bound.slot == slot && bound.generation == generation;
@@ -415,8 +415,9 @@ void RequestRing::append_entry(double result, std::int32_t slot, std::int32_t no
 // a drain may go on is one, until lib/ knows.
 bool RequestRing::owes_completions() const {
   const Outbox& outbox = environment_.outbox();
-  const auto outstanding = static_cast<std::int64_t>(outstanding_);
-  return outstanding > outbox.parked() || outbox.is_idle_untold();
+  // In this order: what a message did is visible once it is off the way.
+  return outbox.has_releases() || static_cast<std::int64_t>(outstanding_) > outbox.parked() ||
+         outbox.is_idle_untold();
 }
 
 // --- synchronous form
