@@ -10,6 +10,7 @@ import {
   wantedGrant,
 } from './backend/settings.js';
 import { BackendSwitches } from './backend/switches.js';
+
 import { invalidArgumentType } from './errors/argument-errors.js';
 import { BlockError, BlockUsageError } from './errors/block-error.js';
 import { Errno } from './errors/errno.js';

@@ -54,7 +54,11 @@ class HomedContext {
   /// Home thread: the request is done; JavaScript will be told with the rest of this turn.
   void finished(BoundRequest* request) { finished_.push_back(request); }
   /// JavaScript thread, node and virtual homes: what finished since the last call.
-  bool has_finished() const { return !finished_.empty(); }
+  /// Something to tell or to run that no descriptor will announce. A virtual home has none at all.
+  bool has_work_ready() const {
+    return !finished_.empty() || context_->has_ready() ||
+           (sim_ != nullptr && sim_->next_due() <= virtual_clock_.now());
+  }
   void take_finished(aio::IntrusiveList<aio::Runnable>& out) { finished_.splice_to(out); }
 
   /// Virtual home: moves the clock step by step through everything that becomes due.
@@ -95,7 +99,7 @@ void post_call(HomedContext& home, Callable function) {
     }
     Callable function;
   };
-  home.run(new Call(std::move(function)));
+  home.run(std::make_unique<Call>(std::move(function)).release());  // frees itself when it ran
 }
 
 template <typename Callable>

@@ -82,7 +82,6 @@ Napi::Value RequestRing::open(Napi::Function deliver) {
   descriptors_ = static_cast<Descriptor*>(submission.Data());
   completions_ = static_cast<CompletionEntry*>(completion.Data());
   deliver_ = Napi::Persistent(deliver);
-  async_context_ = std::make_unique<Napi::AsyncContext>(env, "block-backend");
 
   Napi::Object memory = Napi::Object::New(env);
   memory.Set("header", header);
@@ -335,7 +334,7 @@ void RequestRing::on_loop() {
     Napi::HandleScope scope(env);
     napi_value argument = Napi::Number::New(env, count);
     // Not Napi::Function::MakeCallback(): it ends the process when the environment is going.
-    napi_make_callback(env, *async_context_, env.Global(), deliver_.Value(), 1, &argument, nullptr);
+    napi_make_callback(env, nullptr, env.Global(), deliver_.Value(), 1, &argument, nullptr);
     report_uncaught(env);
   }
   environment_.prepare_sleep(owes_completions());
@@ -492,7 +491,6 @@ void RequestRing::close() {
   for (auto& buffer : buffers_) {
     buffer.SuppressDestruct();
   }
-  static_cast<void>(async_context_.release());
 }
 
 void RequestRing::drop_everything() {

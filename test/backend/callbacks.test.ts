@@ -95,7 +95,7 @@ onEveryEngineAndHome((context) => {
     await using blk = await open();
     const quiet = await new Promise<boolean>((resolve) => {
       blk.aio.pread(0, Buffer.alloc(512), () => {
-        blk.drained().then((section) => {
+        void blk.drained().then((section) => {
           const none = blk.inFlight === 0;
           section.end();
           resolve(none);

@@ -154,12 +154,12 @@ onEveryEngineAndHome((context) => {
 
   test('REQ-12: a backend is available while it has a medium', async () => {
     const empty = new BlockBackend({ context: context() });
-    expect(empty.info.available).toBe(false);
+    expect(empty.info().available).toBe(false);
     await empty.close();
     const blk = await open();
-    expect(blk.info.available).toBe(true);
+    expect(blk.info().available).toBe(true);
     await blk.close();
-    expect(blk.info.available).toBe(false);
+    expect(blk.info().available).toBe(false);
   });
 
   test('REQ-13: flush, ioctl and truncate ask for a medium and nothing else', async () => {
