@@ -10,10 +10,11 @@ import {
   wantedGrant,
 } from './backend/settings.js';
 import { BackendSwitches } from './backend/switches.js';
-import { MAX_TRANSFER } from './backend/transfer.js';
+
 import { invalidArgumentType } from './errors/argument-errors.js';
 import { BlockError, BlockUsageError } from './errors/block-error.js';
 import { Errno } from './errors/errno.js';
+import { MAX_TRANSFER } from './errors/request-failure.js';
 import type { DrainSection } from './graph/drain.js';
 import { graph } from './graph/graph.js';
 import type { BlockNode } from './graph/node.js';

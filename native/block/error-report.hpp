@@ -8,7 +8,8 @@
 
 namespace blk::block {
 
-/// `kind` names the sentence (lib/errors/native-failure.ts has one for each); `arguments` fill it in.
+/// `kind` names the sentence (lib/errors/native-failure.ts has one for each); `arguments` fill it
+/// in.
 struct ErrorReport {
   std::int32_t error = 0;  // negative errno
   std::string kind;

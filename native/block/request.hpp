@@ -42,8 +42,8 @@ struct Request : aio::Runnable {
   std::vector<iovec> vector;
   std::shared_ptr<aio::MemoryRegion> region;  // set when all of `single` lies in it
 
-  std::int64_t result = 0;        // bytes or value, or negative errno
-  std::uint32_t failed_node = 0;  // id of the node where the error arose, 0: none
+  std::int64_t result = 0;              // bytes or value, or negative errno
+  std::uint32_t failed_node = 0;        // id of the node where the error arose, 0: none
   std::unique_ptr<ErrorReport> report;  // of a failed truncate
   bool parked = false;
 

@@ -1,6 +1,6 @@
 import { BlockBackend } from '../../lib/index.js';
-import { onEveryEngineAndHome, rawOptions, scratchFolder } from '../support/matrix.js';
 import { attachLoop, describeWithLoop, detachLoop } from '../support/loop-devices.js';
+import { onEveryEngineAndHome, rawOptions, scratchFolder } from '../support/matrix.js';
 import { codeOf, makeImage } from '../support/requests.js';
 
 const folder = scratchFolder();

@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { BlockBackend } from '../../lib/index.js';
-import { onEveryEngineAndHome, scratchFolder } from '../support/matrix.js';
 import { attachLoop, describeWithLoop, detachLoop } from '../support/loop-devices.js';
+import { onEveryEngineAndHome, scratchFolder } from '../support/matrix.js';
 import { describeMounted, ramfs, remount, tinyTmpfs } from '../support/mounts.js';
 import { codeOf, makeImage, openFlags } from '../support/requests.js';
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { BlockBackend } from '../../lib/index.js';
-import { onEveryEngineAndHome, scratchFolder } from '../support/matrix.js';
 import { attachLoop, describeWithLoop, detachLoop } from '../support/loop-devices.js';
+import { onEveryEngineAndHome, scratchFolder } from '../support/matrix.js';
 import { codeOf, makeImage, submittedBy } from '../support/requests.js';
 
 const folder = scratchFolder();
