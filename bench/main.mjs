@@ -98,6 +98,7 @@ async function main() {
     const throughput = await throughputRows(settings, missingPeers(), log);
     return [...throughput, ...(await latenessRows(settings, log))];
   });
+  warnIfBusy();
   if (values.json) process.stdout.write(`${JSON.stringify({ rows }, undefined, 2)}\n`);
   else print(rows);
   if (values.check && rows.some((row) => row.met === false)) process.exitCode = 1;

@@ -74,3 +74,12 @@ export function optionsProblem(value: unknown): Error | undefined {
   if (typeof value === 'object' && value !== null) return undefined;
   return invalidArgumentType('options', 'an object', value);
 }
+
+/** 0 for lost memory, for which typed arrays say 0 but a DataView throws. */
+export function byteLengthOf(view: ArrayBufferView): number {
+  try {
+    return view.byteLength;
+  } catch {
+    return 0;
+  }
+}

@@ -11,6 +11,7 @@ import {
   bufferProblem,
   buffersProblem,
   byteCountProblem,
+  byteLengthOf,
   optionsProblem,
   signalProblem,
 } from './arguments.js';
@@ -92,7 +93,7 @@ export class Draft {
     const data = buffer ?? new Uint8Array(0);
     const problem = bufferProblem('buffer', data);
     if (problem !== undefined) return problem;
-    if (data.byteLength < bytes) {
+    if (byteLengthOf(data) < bytes) {
       return invalidArgumentValue('buffer', `at least ${bytes} bytes long`, buffer);
     }
     const failed = this.#plain(Operation.ioctl, 0, request, options);

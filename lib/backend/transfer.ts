@@ -7,6 +7,7 @@ import type { Lease } from '../aio/slab.js';
 import type { KeptMemory, VectorCopy } from '../aio/slots.js';
 import { BlockUsageError } from '../errors/block-error.js';
 import { MAX_TRANSFER } from '../errors/request-failure.js';
+import { byteLengthOf } from './arguments.js';
 
 /** IOV_MAX. Longer vectors are gathered into one buffer. */
 const MAX_VECTOR = 1024;
@@ -51,7 +52,7 @@ export class Transfer {
   /** One buffer. `copiesIn`: its content matters. Returns 0 or a negative errno. */
   setBuffer(view: ArrayBufferView, copiesIn: boolean): number {
     this.#reset();
-    const { byteLength } = view;
+    const byteLength = byteLengthOf(view);
     this.length = byteLength;
     this.kept = view;
     // A longer request goes to native/ without memory, which refuses it before it would touch any.
@@ -72,13 +73,15 @@ export class Transfer {
   setVector(views: readonly ArrayBufferView[], copiesIn: boolean): number {
     this.#reset();
     // Read once: a view of growing shared memory may be longer a moment later.
-    const lengths = views.map((view) => view.byteLength);
+    const lengths = views.map(byteLengthOf);
     for (const length of lengths) this.length += length;
     this.kept = views;
     if (this.length === 0 || this.length > MAX_TRANSFER) return 0;
     const { regions } = this.#environment;
     const copiesAll = views.length > MAX_VECTOR;
-    const copied = views.map((view) => copiesAll || regions.find(view) === undefined);
+    const copied = views.map(
+      (view, index) => lengths[index] !== 0 && (copiesAll || regions.find(view) === undefined),
+    );
     const copy = { views, lengths, copied };
     const errno = this.#borrowFor(copy, copiesIn);
     if (errno === 0) this.#describeVector(copy);
@@ -171,7 +174,7 @@ export function copyOut(
 ): Error | undefined {
   if (kept === undefined || Array.isArray(kept)) return undefined;
   if (ArrayBuffer.isView(kept)) {
-    if (kept.byteLength < length) return lostMemory();
+    if (byteLengthOf(kept) < length) return lostMemory();
     const { bytes } = lease;
     bytesOf(kept).set(bytes.length === length ? bytes : bytes.subarray(0, length));
     return undefined;
@@ -181,7 +184,7 @@ export function copyOut(
 
 function scatter(lease: Lease, { views, lengths, copied }: VectorCopy): Error | undefined {
   const isShort = (view: ArrayBufferView, index: number): boolean =>
-    copied[index] === true && view.byteLength < (lengths[index] as number);
+    copied[index] === true && byteLengthOf(view) < (lengths[index] as number);
   if (views.some(isShort)) return lostMemory();
   let at = 0;
   for (const [index, view] of views.entries()) {

@@ -12,6 +12,7 @@ namespace blk::aio {
 
 namespace {
 
+// NOLINTNEXTLINE(performance-enum-size): a futex word has 32 bits
 enum State : int { kStarting, kRunning, kStopping, kEnded };
 
 }  // namespace

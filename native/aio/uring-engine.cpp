@@ -21,6 +21,10 @@ constexpr std::uint64_t kCancelTag = 3;
 // IoOp::engine_state of a Trial.
 constexpr std::uint8_t kTrial = 1;
 
+IoOp* op_of(std::uint64_t user_data) {
+  return reinterpret_cast<IoOp*>(user_data);  // NOLINT(performance-no-int-to-ptr): what we put in
+}
+
 // Linux transfers at most MAX_RW_COUNT (INT_MAX rounded down to a page) at once; more is a short
 // transfer, which the file driver continues. An SQE's length is 32 bits, so it is cut here.
 constexpr std::size_t kLargestTransfer = 0x7ffff000;
@@ -389,7 +393,7 @@ void UringEngine::give_up(int error) {
       doorbell_armed_ = false;
     } else if (data != kCancelTag) {
       --in_ring_;
-      finish(reinterpret_cast<IoOp*>(data), error);
+      finish(op_of(data), error);
     }
   }
   finish_queue(error);
@@ -426,7 +430,7 @@ void UringEngine::consume() {
       doorbell_rang(cqe->res);
     } else if (cqe->user_data != kCancelTag) {
       --in_ring_;
-      finish(reinterpret_cast<IoOp*>(cqe->user_data), cqe->res);
+      finish(op_of(cqe->user_data), cqe->res);
     }
   }
   io_uring_cq_advance(&ring_, count);

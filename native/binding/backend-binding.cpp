@@ -102,7 +102,7 @@ void backend_quiesce(const Napi::CallbackInfo& info) {
     post_call(*bound->home, [bound] { bound->backend.quiesce_begin(); });
   } else if (bound->backend.quiesce_count() > 0) {
     bound->backend.announce_end();
-    post_call(*bound->home, [bound] { bound->backend.quiesce_end(); });
+    post_release(*bound->home, [bound] { bound->backend.quiesce_end(); });
     environment_of(info).ring().kick();  // parked requests run again
   }
 }
@@ -133,7 +133,7 @@ void backend_abort_parked(const Napi::CallbackInfo& info) {
     return;
   }
   const int error = static_cast<int>(number_at(info, 1));
-  post_call(*bound->home, [bound, error] { bound->backend.abort_parked(error); });
+  post_release(*bound->home, [bound, error] { bound->backend.abort_parked(error); });
   environment_of(info).ring().kick();
 }
 

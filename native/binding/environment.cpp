@@ -69,9 +69,8 @@ void Environment::submit_contexts() {
 }
 
 bool Environment::has_work_ready() const {
-  return std::any_of(local_contexts_.begin(), local_contexts_.end(), [](const auto& context) {
-    return context->has_finished() || context->aio().has_ready();
-  });
+  return std::any_of(local_contexts_.begin(), local_contexts_.end(),
+                     [](const auto& context) { return context->has_work_ready(); });
 }
 
 void Environment::take_finished(aio::IntrusiveList<aio::Runnable>& out) {

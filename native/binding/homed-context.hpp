@@ -34,6 +34,7 @@ class HomedContext {
   HomeKind kind() const { return kind_; }
   /// Its home is another thread than JavaScript's.
   bool is_remote() const { return kind_ == HomeKind::kIoThread; }
+  Outbox& outbox() { return outbox_; }
   const aio::EngineReport& report() const { return report_; }
   UvHome* uv() { return uv_.get(); }
   aio::VirtualClock& virtual_clock() { return virtual_clock_; }
@@ -54,7 +55,12 @@ class HomedContext {
   /// Home thread: the request is done; JavaScript will be told with the rest of this turn.
   void finished(BoundRequest* request) { finished_.push_back(request); }
   /// JavaScript thread, node and virtual homes: what finished since the last call.
-  bool has_finished() const { return !finished_.empty(); }
+  /// Something to tell or to run that no descriptor will announce. A virtual home has none at all.
+  bool has_work_ready() const {
+    return !finished_.empty() || context_->has_ready() ||
+           (sim_ != nullptr &&
+            (sim_->has_unsubmitted() || sim_->next_due() <= virtual_clock_.now()));
+  }
   void take_finished(aio::IntrusiveList<aio::Runnable>& out) { finished_.splice_to(out); }
 
   /// Virtual home: moves the clock step by step through everything that becomes due.
@@ -95,7 +101,22 @@ void post_call(HomedContext& home, Callable function) {
     }
     Callable function;
   };
-  home.run(new Call(std::move(function)));
+  home.run(std::make_unique<Call>(std::move(function)).release());  // frees itself when it ran
+}
+
+/// The same for what may take requests out of their queue. Until it has run nobody can tell how
+/// many are still parked, so the loop must not end for want of others.
+template <typename Callable>
+void post_release(HomedContext& home, Callable function) {
+  if (!home.is_remote()) {
+    function();
+    return;
+  }
+  home.outbox().release_sent();
+  post_call(home, [function = std::move(function), &outbox = home.outbox()] {
+    function();
+    outbox.release_done();
+  });
 }
 
 template <typename Callable>

@@ -21,8 +21,9 @@ double number(Enum value) {
   return static_cast<double>(value);
 }
 
-constexpr double words(std::size_t bytes) { return static_cast<double>(bytes / 4); }
-constexpr double floats(std::size_t bytes) { return static_cast<double>(bytes / 8); }
+// Positions are whole words and floats, as the assertions in protocol.hpp see to.
+constexpr double words(std::size_t bytes) { return static_cast<double>(bytes) / 4; }
+constexpr double floats(std::size_t bytes) { return static_cast<double>(bytes) / 8; }
 
 }  // namespace
 

@@ -64,6 +64,16 @@ class Outbox final : public block::GraphListener {
   bool is_idle_untold() const { return idle_.load(); }
   int parked() const { return parked_.load(); }
 
+  /// A message that may take requests out of their queue has been sent home (JavaScript thread).
+  void release_sent() { releases_.fetch_add(1); }
+  /// It has taken effect (home thread).
+  void release_done() {
+    releases_.fetch_sub(1);
+    ring();
+  }
+  /// Some are still on their way: parked() is out of date.
+  bool has_releases() const { return releases_.load() != 0; }
+
  private:
   aio::Doorbell doorbell_;
   std::mutex mutex_;
@@ -72,6 +82,7 @@ class Outbox final : public block::GraphListener {
   std::atomic<bool> has_mail_{false};
   std::atomic<bool> idle_{false};
   std::atomic<int> parked_{0};
+  std::atomic<int> releases_{0};
 };
 
 }  // namespace blk::binding

@@ -43,9 +43,9 @@ struct Descriptor {
   std::int32_t reserved;
 };
 static_assert(sizeof(Descriptor) == kDescriptorBytes);
-static_assert(offsetof(Descriptor, region) == 8 * 4 &&
-              offsetof(Descriptor, region_offset) == 5 * 8);
-static_assert(offsetof(Descriptor, generation) == 14 * 4);
+static_assert(offsetof(Descriptor, region) == 8U * 4 &&
+              offsetof(Descriptor, region_offset) == 5U * 8);
+static_assert(offsetof(Descriptor, generation) == 14U * 4);
 
 /// Further buffers of a vectored request.
 struct VectorDescriptor {
@@ -62,8 +62,8 @@ struct VectorDescriptor {
   double unused_three;
 };
 static_assert(sizeof(VectorDescriptor) == kDescriptorBytes);
-static_assert(offsetof(VectorDescriptor, second_region) == 8 * 4);
-static_assert(offsetof(VectorDescriptor, second_offset) == 5 * 8);
+static_assert(offsetof(VectorDescriptor, second_region) == 8U * 4);
+static_assert(offsetof(VectorDescriptor, second_offset) == 5U * 8);
 
 struct CompletionEntry {
   double result;

@@ -82,7 +82,6 @@ Napi::Value RequestRing::open(Napi::Function deliver) {
   descriptors_ = static_cast<Descriptor*>(submission.Data());
   completions_ = static_cast<CompletionEntry*>(completion.Data());
   deliver_ = Napi::Persistent(deliver);
-  async_context_ = std::make_unique<Napi::AsyncContext>(env, "block-backend");
 
   Napi::Object memory = Napi::Object::New(env);
   memory.Set("header", header);
@@ -257,7 +256,7 @@ void RequestRing::cancel(std::int32_t slot, std::int32_t generation) {
   // again, so it is looked up by slot and generation among the parked ones.
   block::Backend* backend = request->backend;
   // The request is counted, parked or on its way to either, so its backend lives until then.
-  post_call(*request->home, [backend, slot, generation] {
+  post_release(*request->home, [backend, slot, generation] {
     backend->cancel_parked([slot, generation](const block::Request& candidate) {
       const auto& bound = static_cast<const BoundRequest&>(candidate);
       return bound.slot == slot && bound.generation == generation;
@@ -335,7 +334,7 @@ void RequestRing::on_loop() {
     Napi::HandleScope scope(env);
     napi_value argument = Napi::Number::New(env, count);
     // Not Napi::Function::MakeCallback(): it ends the process when the environment is going.
-    napi_make_callback(env, *async_context_, env.Global(), deliver_.Value(), 1, &argument, nullptr);
+    napi_make_callback(env, nullptr, env.Global(), deliver_.Value(), 1, &argument, nullptr);
     report_uncaught(env);
   }
   environment_.prepare_sleep(owes_completions());
@@ -416,8 +415,9 @@ void RequestRing::append_entry(double result, std::int32_t slot, std::int32_t no
 // a drain may go on is one, until lib/ knows.
 bool RequestRing::owes_completions() const {
   const Outbox& outbox = environment_.outbox();
-  const auto outstanding = static_cast<std::int64_t>(outstanding_);
-  return outstanding > outbox.parked() || outbox.is_idle_untold();
+  // In this order: what a message did is visible once it is off the way.
+  return outbox.has_releases() || static_cast<std::int64_t>(outstanding_) > outbox.parked() ||
+         outbox.is_idle_untold();
 }
 
 // --- synchronous form
@@ -492,7 +492,6 @@ void RequestRing::close() {
   for (auto& buffer : buffers_) {
     buffer.SuppressDestruct();
   }
-  static_cast<void>(async_context_.release());
 }
 
 void RequestRing::drop_everything() {

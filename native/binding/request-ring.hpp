@@ -100,7 +100,6 @@ class RequestRing {
   std::uint32_t completion_count_ = 0;
   std::vector<Napi::Reference<Napi::ArrayBuffer>> buffers_;
   Napi::FunctionReference deliver_;
-  std::unique_ptr<Napi::AsyncContext> async_context_;
 
   aio::IntrusiveList<aio::Runnable> finished_;   // results known, not yet written
   aio::IntrusiveList<aio::Runnable> delivered_;  // written; counted until lib/ settled them

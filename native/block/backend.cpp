@@ -58,14 +58,18 @@ void Backend::park(Request* request) {
   parked_count_.fetch_add(1);
   // First: who sees that all that is left is parked also sees that a drain may go on.
   uncount();
-  listener_.on_parked(1);
+  if (request->tells_parking) {
+    listener_.on_parked(1);
+  }
 }
 
 void Backend::unpark(Request* request) {
   request->parked = false;
   count();
   parked_count_.fetch_sub(1);
-  listener_.on_parked(-1);
+  if (request->tells_parking) {
+    listener_.on_parked(-1);
+  }
 }
 
 void Backend::abort_parked(int error) {

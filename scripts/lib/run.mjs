@@ -1,16 +1,41 @@
 // Child processes.
 import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
+import { constants as os } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { root, UserError } from './project.mjs';
+
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/**
+ * Lets a child end first when a signal tells this process to: it may have to clean up. Returns what
+ * is to be called when it has ended.
+ */
+function endAfter(child) {
+  let received;
+  const pass = (signal) => {
+    // The second one does not wait.
+    if (received) process.exit(128 + os.signals[signal]);
+    received = signal;
+    // A terminal sends this one to both.
+    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+  };
+  for (const signal of endingSignals) process.on(signal, pass);
+  return () => {
+    for (const signal of endingSignals) process.off(signal, pass);
+    if (received) process.exit(128 + os.signals[received]);
+  };
+}
 
 /** Runs a command with the terminal attached and resolves to its exit code. */
 export function run(command, args, { env = {}, cwd = root, onStart } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, stdio: 'inherit', env: { ...process.env, ...env } });
     onStart?.(child);
+    const ended = endAfter(child);
     child.on('error', reject);
     child.on('exit', (code, signal) => {
+      ended();
       if (signal) process.stderr.write(`${command} was ended by ${signal}\n`);
       resolve(code ?? 1);
     });

@@ -151,6 +151,7 @@ onEveryEngineAndHome((context) => {
   test('DRAIN-14: nodes and backends that are made in a drain-all start drained', async () => {
     const section = await drainedAll();
     await using empty = new BlockBackend({ context: context() });
+    expect(empty.quiesceCount).toBe(1);
     await using blk = await open({ driver: 'raw', file: fastDisk() });
     expect([empty.quiesceCount, blk.quiesceCount, ...nodeQuiesce(blk)]).toEqual([1, 1, 1, 1]);
     const results = [blk.pread(0, sector), empty.flush()];

@@ -65,7 +65,7 @@ function requestsOn(blk) {
 /** Starts a load without JavaScript, and resolves to its result. */
 async function nativeLoad(options, setup) {
   let handle = 0;
-  const create = native.backendCreate;
+  const create = native.backendCreate.bind(native);
   native.backendCreate = (...args) => {
     handle = create(...args);
     return handle;
