@@ -2,10 +2,18 @@ import { inspect } from 'node:util';
 
 type Coded<T extends Error> = T & { code: string };
 
+function inspected(value: unknown): string {
+  try {
+    // customInspect: code of the value's own could do anything.
+    return inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY, customInspect: false });
+  } catch {
+    // A DataView without its memory, or an object that means harm.
+    return typeof value;
+  }
+}
+
 function shown(value: unknown): string {
-  // customInspect: code of the value's own could throw.
-  const options = { depth: 0, breakLength: Number.POSITIVE_INFINITY, customInspect: false };
-  const text = inspect(value, options);
+  const text = inspected(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 

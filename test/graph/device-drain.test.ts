@@ -17,19 +17,20 @@ function recorder(calls: string[], name = ''): DeviceOps {
 /** Collects what would be uncaught while `body` runs. */
 async function uncaught(body: () => Promise<void>): Promise<unknown[]> {
   const seen: unknown[] = [];
-  const { nextTick } = process;
-  process.nextTick = ((callback: (...values: unknown[]) => void, ...values: unknown[]) =>
+  const nextTick = process.nextTick.bind(process);
+  const spy = jest.spyOn(process, 'nextTick').mockImplementation((callback, ...values) =>
     nextTick(() => {
       try {
-        callback(...values);
+        (callback as (...values: unknown[]) => void)(...values);
       } catch (error) {
         seen.push(error);
       }
-    })) as typeof nextTick;
+    }),
+  );
   try {
     await body();
   } finally {
-    process.nextTick = nextTick;
+    spy.mockRestore();
   }
   return seen;
 }

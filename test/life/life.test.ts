@@ -21,6 +21,10 @@ const stages = [
   'closing',
 ];
 
+/** Stages of which nothing may be lost when all else is done. */
+const owing = ['released', 'cancelled', 'parked beside others'];
+const peaceful = ['falls off', 'worker falls off'];
+
 /** Exit codes. A worker's ending leaves the main thread, which goes on and says so with 5. */
 const endings: Readonly<Record<string, number>> = {
   'falls off': 0,
@@ -32,8 +36,9 @@ const endings: Readonly<Record<string, number>> = {
 };
 
 describe.each(combinations)('life on $aio in $home', ({ aio, home }) => {
-  for (const stage of stages) {
+  for (const stage of [...stages, ...owing]) {
     for (const [ending, code] of Object.entries(endings)) {
+      if (owing.includes(stage) && !peaceful.includes(ending)) continue;
       test.concurrent(`life: ${stage}, ${ending}`, async () => {
         const ended = await runChild('life/child.cjs', [stage, ending, aio, home, image]);
         const said = ending === 'throws' ? /Error: on purpose\n/ : /^$/;

@@ -12,6 +12,7 @@ const { native } = require('../../dist/native.js');
 const HOUR_NS = 3600e9;
 const BRIEF_NS = 30e6;
 const LANES = 64;
+const LOAD_DEPTH = 16;
 const IMAGE_BYTES = 1024 * 1024;
 
 const context = ({ home, aio }) => new AioContext({ home, aio });
@@ -24,9 +25,19 @@ const slowOptions = ({ endless }) => ({
 /** Whatever belongs to a stage stays referred to: nothing may end because it was collected. */
 const kept = [];
 
+/** The native handles of backends, which lib/ keeps to itself. */
+const handles = new Map();
+
 async function open(options, setup) {
+  let handle = 0;
+  const create = native.backendCreate.bind(native);
+  native.backendCreate = (...args) => {
+    handle = create(...args);
+    return handle;
+  };
   const blk = await BlockBackend.open(options, { context: context(setup) });
-  kept.push(blk);
+  native.backendCreate = create;
+  handles.set(blk, handle);
   return blk;
 }
 
@@ -62,31 +73,31 @@ function requestsOn(blk) {
   ];
 }
 
-/** Starts a load without JavaScript, and resolves to its result. */
-async function nativeLoad(options, setup) {
-  let handle = 0;
-  const create = native.backendCreate.bind(native);
-  native.backendCreate = (...args) => {
-    handle = create(...args);
-    return handle;
-  };
-  await open(options, setup);
-  native.backendCreate = create;
+/** On an IOThread, requests are on their way there first. */
+async function allParked(blk, count) {
+  while (blk.parked !== count) await new Promise(setImmediate);
+}
+
+/** Starts a load without JavaScript. */
+function startLoad(handle, { endless }) {
   const load = {
     operation: 'readwrite',
     random: true,
     blockSize: 4096,
-    depth: 16,
-    runtimeNs: setup.endless ? HOUR_NS : BRIEF_NS,
+    depth: LOAD_DEPTH,
+    runtimeNs: endless ? HOUR_NS : BRIEF_NS,
     seed: 1,
   };
+  const done = controlCall(environment().ring, (slot) => native.loadStart(slot, handle, load));
   return watch([
-    controlCall(environment().ring, (slot) => native.loadStart(slot, handle, load)).then(
-      (result) => {
-        if (result !== 0) throw new Error(`the load failed: ${JSON.stringify(result)}`);
-      },
-    ),
+    done.then((result) => {
+      if (result !== 0) throw new Error(`the load failed: ${JSON.stringify(result)}`);
+    }),
   ]);
+}
+
+async function nativeLoad(options, setup) {
+  return startLoad(handles.get(await open(options, setup)), setup);
 }
 
 const stages = {
@@ -143,6 +154,40 @@ const stages = {
       const settled = seen.fulfilled + seen.rejected;
       return settled === 0 ? undefined : 'parked requests were settled in a drained section';
     };
+  },
+
+  /** A section over requests has ended just now: they owe their results. */
+  async released(setup) {
+    const blk = await open(fileOptions(setup), setup);
+    const section = await blk.drained();
+    const seen = watch(requestsOn(blk));
+    await allParked(blk, seen.count);
+    section.end();
+    return allDone(seen);
+  },
+
+  /** The same for requests that were taken back. */
+  async cancelled(setup) {
+    const blk = await open(fileOptions(setup), setup);
+    kept.push(await blk.drained());
+    const abort = new AbortController();
+    const read = blk.pread(0, Buffer.alloc(512), { signal: abort.signal });
+    const seen = watch([read.catch((error) => error.name === 'AbortError' || Promise.reject())]);
+    await allParked(blk, 1);
+    abort.abort();
+    return allDone(seen);
+  },
+
+  /** More requests wait in a section than are under way elsewhere. */
+  async 'parked beside others'(setup) {
+    const parked = await open(slowOptions(setup), setup);
+    const section = await parked.drained();
+    const load = startLoad(handles.get(parked), setup);
+    const blk = await open(slowOptions(setup), setup);
+    await allParked(parked, LOAD_DEPTH);
+    const requests = Promise.all(requestsOn(blk));
+    const ended = watch([requests.then(() => section.end())]);
+    return () => allDone(ended)() ?? allDone(load)();
   },
 
   async draining(setup) {

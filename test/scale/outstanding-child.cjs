@@ -17,13 +17,13 @@ function check(buffer, index) {
   throw new Error(`request ${index} read block ${buffer.readUInt32LE(0)}`);
 }
 
-/** Submits one request; `done` is called when it gave what it should. */
+/** Submits one request; `finish` is called when it gave what it should. */
 const forms = {
-  promise: (blk, buffer, index, done) =>
-    void blk.pread((index % BLOCKS) * BYTES, buffer).then((result) => done(index, null, result)),
-  callback: (blk, buffer, index, done) =>
+  promise: (blk, buffer, index, finish) =>
+    void blk.pread((index % BLOCKS) * BYTES, buffer).then((result) => finish(index, null, result)),
+  callback: (blk, buffer, index, finish) =>
     void blk.aio.pread((index % BLOCKS) * BYTES, buffer, (error, result) =>
-      done(index, error, result),
+      finish(index, error, result),
     ),
 };
 
@@ -31,20 +31,20 @@ async function round(blk, buffers) {
   const submit = forms[api];
   // In a drained section none starts before all are there; at its end all start at once.
   const section = await blk.drained();
-  const finished = new Promise((resolve) => {
+  const all = new Promise((resolve) => {
     let left = REQUESTS;
-    const done = (index, error, result) => {
+    const finish = (index, error, result) => {
       if (error !== null) throw error;
       if (result !== BYTES) throw new Error(`request ${index} gave ${result}`);
       check(buffers[index], index);
       left -= 1;
       if (left === 0) resolve();
     };
-    for (let index = 0; index < REQUESTS; index += 1) submit(blk, buffers[index], index, done);
+    for (let index = 0; index < REQUESTS; index += 1) submit(blk, buffers[index], index, finish);
   });
   while (blk.parked !== REQUESTS) await new Promise(setImmediate);
   section.end();
-  await finished;
+  await all;
 }
 
 async function settledMemory() {
