@@ -113,8 +113,8 @@ Napi::Value backend_info(const Napi::CallbackInfo& info) {
   if (bound == nullptr) {
     return object;
   }
-  // Asked in the home, after the requests that were made before this call: only then they are either
-  // parked or in flight for good.
+  // Asked in the home, after the requests that were made before this call: only then they are
+  // either parked or in flight for good.
   std::uint32_t parked = 0;
   bound->home->run_and_wait([&] { parked = bound->backend.parked(); });
   object.Set("inFlight", bound->backend.in_flight());
