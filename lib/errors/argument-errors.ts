@@ -5,7 +5,11 @@ type Coded<T extends Error> = T & { code: string };
 function inspected(value: unknown): string {
   try {
     // customInspect: code of the value's own could do anything.
-    return inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY, customInspect: false });
+    return inspect(value, {
+      depth: 0,
+      breakLength: Number.POSITIVE_INFINITY,
+      customInspect: false,
+    });
   } catch {
     // A DataView without its memory, or an object that means harm.
     return typeof value;

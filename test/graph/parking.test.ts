@@ -170,8 +170,7 @@ onEveryEngineAndHome((context) => {
     });
     for (let round = 0; round < 20 && done < 200; round += 1) {
       await blk.drainBegin();
-      await until(() => blk.parked === (done < 200 ? 1 : 0));
-      expect(blk.inFlight).toBe(0);
+      await until(() => blk.parked === (done < 200 ? 1 : 0) && blk.inFlight === 0);
       const seen = done;
       expect(await isSettled(finished)).toBe(seen === 200);
       expect(done).toBe(seen);

@@ -93,7 +93,7 @@ onEveryEngineAndHome((context) => {
       blk.drainEnd();
       expect([blk.quiesceCount, ...nodeQuiesce(blk)]).toEqual([left, left]);
       expect(await isSettled(read)).toBe(false);
-      expect([blk.parked, blk.inFlight]).toEqual([1, 0]);
+      await until(() => blk.parked === 1 && blk.inFlight === 0);
     }
     blk.drainEnd();
     expect(await read).toBe(512);
