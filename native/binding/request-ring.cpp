@@ -487,11 +487,9 @@ bool RequestRing::uses_foreign_memory() const {
 
 void RequestRing::close() {
   header_ = nullptr;
-  // The environment frees its references itself; touching them now would be a Node-API call.
-  deliver_.SuppressDestruct();
-  for (auto& buffer : buffers_) {
-    buffer.SuppressDestruct();
-  }
+  // Strong references belong to whoever made them: the environment does not free them itself.
+  deliver_.Reset();
+  buffers_.clear();
 }
 
 void RequestRing::drop_everything() {
