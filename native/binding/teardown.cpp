@@ -2,11 +2,11 @@
 // anything in flight.
 //
 // Apart from giving back its references, no Node-API call is made from here on. Order: stop
-// accepting; drop what is parked; cancel and join every context (IOThreads on their own threads, the
-// others here), 2 s in all; descriptors, hence image locks, close last. What the kernel or a worker
-// still holds then is kept for ever, with its memory: better a leak than a write into freed memory.
-// Memory that JavaScript owns cannot be kept, so while a request uses a SharedArrayBuffer the wait
-// has no end.
+// accepting; drop what is parked; cancel and join every context (IOThreads on their own threads,
+// the others here), 2 s in all; descriptors, hence image locks, close last. What the kernel or a
+// worker still holds then is kept for ever, with its memory: better a leak than a write into freed
+// memory. Memory that JavaScript owns cannot be kept, so while a request uses a SharedArrayBuffer
+// the wait has no end.
 #include <cerrno>
 #include <mutex>
 #include <vector>
