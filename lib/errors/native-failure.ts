@@ -21,6 +21,7 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   'aio-native-needs-direct': () => `aio=native needs cache.direct=on`,
   'aio-io_uring-unavailable': () =>
     `aio=io_uring was asked for, and the engine of this context is 'threads'`,
+  'io_uring-unavailable': ({ reason }) => `aio=io_uring was asked for: ${reason}`,
   'cannot-establish-length': (_args, reason) => `cannot find out the length: ${reason}`,
   'latency-negative': (args) => `latency-ns is ${args['latency-ns']}; it must be 0 or more`,
   'size-negative': ({ size }) => `size is ${size}; it must be 0 or more`,

@@ -44,6 +44,8 @@ class SimEngine final : public Engine {
 
   /// When the next operation is due, or kNever.
   Nanoseconds next_due() const;
+  /// Operations that submit() has not seen, so that nobody knows yet when they are due.
+  bool has_unsubmitted() const { return !queued_.empty(); }
 
  private:
   struct Pending {

@@ -72,7 +72,13 @@ Napi::Value context_create(const Napi::CallbackInfo& info) {
       break;
   }
   if (error != 0) {
-    return failure(info.Env(), error, "engine-unavailable");
+    const aio::EngineReport& probe = aio::probe_io_uring();
+    block::ErrorReport report;
+    report.fail(error, "engine-unavailable");
+    if (choice == aio::EngineChoice::kIoUring && probe.error == error) {
+      report.fail(error, "io_uring-unavailable", {{"reason", probe.reason}});
+    }
+    return failure(info.Env(), report);
   }
   environment.add_context(context);
   return Napi::Number::New(info.Env(), environment.contexts.insert(std::move(context)));

@@ -100,14 +100,7 @@ void Environment::add_context(std::shared_ptr<HomedContext> context) {
 }
 
 void Environment::remove_context(double handle) {
-  std::shared_ptr<HomedContext> context = contexts.remove(handle);
-  std::erase(local_contexts_, context);
-  if (context->uv() != nullptr) {
-    // libuv gives its handles back from the loop; the context itself is gone by then.
-    int handles = 0;
-    context->uv()->stop([](uv_handle_t* closed) { delete reinterpret_cast<uv_poll_t*>(closed); },
-                        nullptr, handles);
-  }
+  std::erase(local_contexts_, contexts.remove(handle));
 }
 
 }  // namespace blk::binding

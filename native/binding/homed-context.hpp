@@ -58,7 +58,8 @@ class HomedContext {
   /// Something to tell or to run that no descriptor will announce. A virtual home has none at all.
   bool has_work_ready() const {
     return !finished_.empty() || context_->has_ready() ||
-           (sim_ != nullptr && sim_->next_due() <= virtual_clock_.now());
+           (sim_ != nullptr &&
+            (sim_->has_unsubmitted() || sim_->next_due() <= virtual_clock_.now()));
   }
   void take_finished(aio::IntrusiveList<aio::Runnable>& out) { finished_.splice_to(out); }
 

@@ -27,6 +27,11 @@ int start_poll(uv_loop_t* loop, uv_poll_t*& handle, int fd, uv_poll_cb callback,
 
 }  // namespace
 
+UvHome::~UvHome() {
+  int handles = 0;
+  stop([](uv_handle_t* closed) { delete reinterpret_cast<uv_poll_t*>(closed); }, nullptr, handles);
+}
+
 int UvHome::start(uv_loop_t* loop) {
   timer_.reset(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
   if (!timer_) {

@@ -20,6 +20,8 @@ class UvHome {
       : context_(context), wake_(wake), owner_(owner) {}
   UvHome(const UvHome&) = delete;
   UvHome& operator=(const UvHome&) = delete;
+  /// Closes what stop() has not: libuv frees the handles in a later turn of the loop.
+  ~UvHome();
 
   /// 0 or a negative errno.
   int start(uv_loop_t* loop);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { BlockBackend } from '../../lib/index.js';
 import { onEveryEngineAndHome, rawOptions, scratchFolder } from '../support/matrix.js';
 import { codeOf, codeThrown, makeImage } from '../support/requests.js';
+import { until } from '../support/waiting.js';
 
 const folder = scratchFolder();
 const MIB = 1024 * 1024;
@@ -180,7 +181,7 @@ onEveryEngineAndHome((context) => {
     const section = await blk.drained();
     const inside = blk.pread(8192, new Uint8Array(4096));
     const outside = codeOf(blk.pread(12288, new Uint8Array(4096)));
-    expect(blk.parked).toBe(2);
+    await until(() => blk.parked === 2);
     await blk.truncate(12288);
     section.end();
     expect(await inside).toBe(4096);

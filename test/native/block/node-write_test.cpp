@@ -171,3 +171,32 @@ TEST_CASE("REQ-6: ranges beyond 2^63 - 2^30 and transfers beyond 2147483136 byte
   CHECK(zero(-1, 1) == -EIO);
   CHECK(zero(0, -1) == -EIO);
 }
+
+TEST_CASE(
+    "RW-12: failed writes and zero-writes raise the highest written offset, discards do not") {
+  World world;
+  NodeOptions options;
+  options.discard_unmap = true;
+  TestNode node(world, 65536, options);
+  node.driver->errors["write 4096"] = -EIO;
+  CHECK(node.write(4096, std::string(512, 'w')).error == -EIO);
+  CHECK(node.node->highest_written_offset() == 4608);
+  CHECK(node.zero(8192, 4096).ok());
+  CHECK(node.node->highest_written_offset() == 12288);
+  CHECK(node.discard(32768, 4096).ok());
+  CHECK(node.node->highest_written_offset() == 12288);
+  TestNode wide(world, 65536, cut(4096, 0));
+  CHECK(wide.write(100, "w").ok());
+  CHECK(wide.node->highest_written_offset() == 4096);  // padding counts
+}
+
+TEST_CASE("TRK-19: without a permission to write an edge cannot, with write-unchanged only that") {
+  World world;
+  TestNode node(world, 65536);
+  node.edge.permissions = kPermConsistentRead;
+  CHECK(node.write(0, "w").error == -EPERM);
+  CHECK(node.write(0, "w", kRequestWriteUnchanged).error == -EPERM);
+  node.edge.permissions = kPermWriteUnchanged;
+  CHECK(node.write(0, "w").error == -EPERM);
+  CHECK(node.write(0, "w", kRequestWriteUnchanged).ok());
+}

@@ -209,3 +209,21 @@ TEST_CASE("DISC-8: a maximum of 4096 cuts 8192 bytes at 4096 into two") {
   CHECK(node.discard(4096, 8192).ok());
   CHECK(node.take_calls() == Calls{"discard 4096+4096", "discard 8192+4096"});
 }
+
+TEST_CASE("ZERO-13: a zero-write beyond the end grows, and whatever comes after it waits") {
+  World world;
+  TestNode node(world, 4096);
+  node.driver->hold = "zero";
+  auto zero = world.start(node.node->pwrite_zeroes(node.edge, 8192, 4096, 0));
+  auto behind = node.start_write(1 << 20, std::string(512, 'w'));
+  auto before = node.start_write(0, std::string(512, 'w'));
+  CHECK(node.take_calls() == Calls{"zero 8192+4096", "write 0+512"});
+  node.driver->release();
+  world.settle_down();
+  CHECK(zero.value().ok());
+  CHECK(behind.value().ok());
+  CHECK(before.value().ok());
+  CHECK(node.node->length() == (1 << 20) + 512);
+  node.edge.permissions &= ~kPermResize;
+  CHECK(node.zero(1 << 20, 4096).error == -EPERM);
+}
