@@ -328,7 +328,7 @@ function ownerOf(root: GraphRoot): RequestOwner {
     medium() {
       if (root.edge === undefined) return undefined;
       const { child, permissions } = root.edge;
-      return { length: root.info().length, readOnly: child.readOnly, permissions };
+      return { length: root.length, readOnly: child.readOnly, permissions };
     },
   };
 }

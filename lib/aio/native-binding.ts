@@ -74,8 +74,6 @@ export interface NativeBackendInfo {
   readonly parked: number;
   readonly quiesce: number;
   readonly available: boolean;
-  /** Of the medium, in bytes; 0 without one. */
-  readonly length: number;
 }
 
 export interface NativeChild {
@@ -170,6 +168,8 @@ export interface NativeBinding {
   backendSetFlag(backend: Handle, flag: number, value: boolean): void;
   backendQuiesce(backend: Handle, begin: boolean): void;
   backendInfo(backend: Handle): NativeBackendInfo;
+  /** Of the medium, in bytes, without asking its home; 0 without a medium. */
+  backendLength(backend: Handle): number;
   backendInFlight(backend: Handle): number;
   /** Every parked request completes with `errno` (negative). */
   backendAbortParked(backend: Handle, errno: number): void;

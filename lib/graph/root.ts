@@ -78,6 +78,11 @@ export class GraphRoot implements GraphParent {
     return this.#binding.backendInfo(this.#handle);
   }
 
+  /** Of the medium, as last established. */
+  get length(): number {
+    return this.#binding.backendLength(this.#handle);
+  }
+
   describe(): string {
     return this.deviceName === '' ? 'an unnamed block device' : `block device '${this.deviceName}'`;
   }

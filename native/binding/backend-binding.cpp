@@ -102,7 +102,19 @@ void backend_quiesce(const Napi::CallbackInfo& info) {
     post_call(*bound->home, [bound] { bound->backend.quiesce_begin(); });
   } else if (bound->backend.quiesce_count() > 0) {
     bound->backend.announce_end();
-    post_release(*bound->home, [bound] { bound->backend.quiesce_end(); });
+    // What this end lets go counts only once the home has seen it. A section that begins before
+    // that must wait for it all the same, so the message counts in its place. In this order: a
+    // request that parks is seen as parked before it is no longer in flight.
+    const bool lets_go = bound->backend.in_flight() != 0 || bound->backend.parked() != 0;
+    if (lets_go) {
+      bound->backend.count();
+    }
+    post_release(*bound->home, [bound, lets_go] {
+      bound->backend.quiesce_end();
+      if (lets_go) {
+        bound->backend.uncount();
+      }
+    });
     environment_of(info).ring().kick();  // parked requests run again
   }
 }
@@ -121,9 +133,13 @@ Napi::Value backend_info(const Napi::CallbackInfo& info) {
   object.Set("parked", parked);
   object.Set("quiesce", bound->backend.quiesce_count());
   object.Set("available", bound->backend.is_available());
-  const auto& node = bound->backend.root().node;
-  object.Set("length", node != nullptr ? static_cast<double>(node->length()) : 0);
   return object;
+}
+
+Napi::Value backend_length(const Napi::CallbackInfo& info) {
+  std::shared_ptr<BoundBackend> bound = backend_at(info);
+  const block::Node* node = bound != nullptr ? bound->backend.root().node.get() : nullptr;
+  return result(info, node != nullptr ? static_cast<double>(node->length()) : 0);
 }
 
 Napi::Value backend_in_flight(const Napi::CallbackInfo& info) {
@@ -162,6 +178,7 @@ void export_backends(Environment& environment, Napi::Object exports) {
   add_function(environment, exports, "backendSetFlag", backend_set_flag);
   add_function(environment, exports, "backendQuiesce", backend_quiesce);
   add_function(environment, exports, "backendInfo", backend_info);
+  add_function(environment, exports, "backendLength", backend_length);
   add_function(environment, exports, "backendInFlight", backend_in_flight);
   add_function(environment, exports, "backendAbortParked", backend_abort_parked);
   add_function(environment, exports, "backendCount", backend_count);

@@ -80,7 +80,8 @@ export class DrainWalk {
     let parkedAtOnce = 0;
     for (this.#step = 1; this.#step <= this.#options.steps; this.#step += 1) {
       const before = this.#begun.length;
-      await this.#act();
+      // Several at once: what one of them sets going is still on its way when the next one comes.
+      for (let acts = 1 + this.#random(3); acts > 0; acts -= 1) await this.#act();
       sections += this.#begun.length > before ? 1 : 0;
       await this.#compare();
       const parked = NAMES.map((name) => this.#model.parked(name));
@@ -91,6 +92,7 @@ export class DrainWalk {
   }
 
   async #act(): Promise<void> {
+    this.#noticeClosed();
     const name = NAMES[this.#random(NAMES.length)] as string;
     const dice = this.#random(100);
     if (dice < 40) this.#submit(name, 1 + this.#random(8));

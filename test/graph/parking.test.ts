@@ -157,6 +157,24 @@ onEveryEngineAndHome((context) => {
     blk.drainEnd();
   });
 
+  test('DRAIN-17: a section begun right after an end waits for what the end lets go', async () => {
+    await using blk = await open(slowDisk(0));
+    for (let round = 0; round < 100; round += 1) {
+      let told = 0;
+      await blk.drainBegin();
+      for (let index = 0; index < 3; index += 1) {
+        blk.aio.pread(0, sector, () => {
+          told += 1;
+        });
+      }
+      if (round % 2 === 0) await until(() => blk.parked === 3 && blk.inFlight === 0);
+      blk.drainEnd();
+      await blk.drainBegin();
+      expect(told).toBe(3);
+      blk.drainEnd();
+    }
+  });
+
   test('NEW-21: a chain of reads does not hold up a drain that began in its middle', async () => {
     await using blk = await open(slowDisk(0));
     let done = 0;
