@@ -55,7 +55,8 @@ bool Environment::turn_contexts() {
   for (const auto& context : local_contexts_) {
     aio::AioContext& aio = context->aio();
     // A virtual home moves only in contextAdvance(); its ready queue may run here.
-    if (aio.has_ready() || aio.engine().in_flight() > 0 || !aio.timers().empty()) {
+    const bool woken = context->uv() != nullptr && context->uv()->take_woken();
+    if (woken || aio.has_ready() || aio.engine().in_flight() > 0 || !aio.timers().empty()) {
       more |= aio.turn();
     }
   }

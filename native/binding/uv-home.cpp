@@ -52,6 +52,7 @@ void UvHome::on_poll(uv_poll_t* handle, int /*status*/, int /*events*/) {
         ::read(self->timer_.get(), &expirations, sizeof(expirations));
     self->armed_ = aio::kNever;
   }
+  self->woken_ = true;
   self->wake_(self->owner_);
 }
 

@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include <memory>
+#include <utility>
 
 #include "aio/context.hpp"
 #include "aio/file.hpp"
@@ -25,6 +26,10 @@ class UvHome {
 
   /// 0 or a negative errno.
   int start(uv_loop_t* loop);
+  /// True once after the engine's descriptor was readable: the context must take a turn even if it
+  /// seems to have nothing to do, because only its engine can make the descriptor quiet again (a
+  /// worker may write to it after its operation was already reaped).
+  bool take_woken() { return std::exchange(woken_, false); }
   /// Before Node's loop may sleep: makes the timerfd match the context's next timer. One system
   /// call, and none while the deadline stays the same.
   void arm_timer();
@@ -39,6 +44,7 @@ class UvHome {
   void* owner_;
   aio::UniqueFd timer_;
   aio::Nanoseconds armed_ = aio::kNever;
+  bool woken_ = false;
   // libuv needs the handles until their close callbacks ran, which may be after this object.
   uv_poll_t* engine_poll_ = nullptr;
   uv_poll_t* timer_poll_ = nullptr;

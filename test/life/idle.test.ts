@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { combinations, scratchFolder } from '../support/matrix.js';
 import { describeWith, foreignEnv } from '../support/tools.js';
 
-const IDLE_MS = 5000;
-/** After its mark the main thread still goes through its loop once, to sleep in it. */
-const SETTLING_S = 0.2;
+const IDLE_MS = 7000;
+/** After its mark the main thread goes to sleep in its loop and V8's threads end what they had begun. */
+const SETTLING_S = 1.9;
 
 const folder = scratchFolder();
 const image = join(folder, 'image');
