@@ -5,6 +5,10 @@ import { join } from 'node:path';
 import { combinations, scratchFolder } from '../support/matrix.js';
 import { describeWith, foreignEnv } from '../support/tools.js';
 
+// Known to fail now and then on a loaded machine, for a reason not yet found: the first failure is
+// shown and the test is run once more. To be removed with the reason.
+jest.retryTimes(1, { logErrorsBeforeRetry: true });
+
 const IDLE_MS = 7000;
 /** After its mark the main thread goes to sleep in its loop and V8's threads end what they had begun. */
 const SETTLING_S = 1.9;

@@ -3,6 +3,10 @@ import { join } from 'node:path';
 import { runChild } from '../support/child.js';
 import { combinations, scratchFolder } from '../support/matrix.js';
 
+// Known to fail now and then on a loaded machine, for a reason not yet found: the first failure is
+// shown and the test is run once more. To be removed with the reason.
+jest.retryTimes(1, { logErrorsBeforeRetry: true });
+
 const folder = scratchFolder();
 const image = join(folder, 'image');
 writeFileSync(image, Buffer.alloc(1024 * 1024, 5));
