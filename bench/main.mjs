@@ -1,9 +1,9 @@
 // `npm run bench`: this package against others, in ratios; absolute numbers mean little elsewhere.
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, loadavg } from 'node:os';
-import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { latenessRows } from './lateness.mjs';
+import { parseFlags } from './lib/flags.mjs';
 import { withImage } from './lib/image.mjs';
 import { BLOCK } from './lib/read-loop.mjs';
 import { throughputRows } from './throughput.mjs';
@@ -78,18 +78,8 @@ function warnIfBusy() {
 }
 
 async function main() {
-  const { values } = parseArgs({
-    options: {
-      quick: { type: 'boolean', default: false },
-      check: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  });
-  if (values.help) {
-    process.stdout.write(USAGE);
-    return;
-  }
+  const values = parseFlags(USAGE);
+  if (values === undefined) return;
   const pace = values.quick ? { rounds: 2, seconds: 0.7 } : { rounds: 5, seconds: 1 };
   warnIfBusy();
   log('making a file of 1 GiB');

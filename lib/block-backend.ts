@@ -2,6 +2,8 @@ import { AioContext } from './aio/context.js';
 import { environment } from './aio/environment.js';
 import type { Handle } from './aio/native-binding.js';
 import { AioForms } from './backend/aio-forms.js';
+import type { LegacyDriveInfo } from './backend/device.js';
+import { BackendLimits } from './backend/limits.js';
 import { type RequestOwner, RequestPort } from './backend/request-port.js';
 import {
   type BackendInfo,
@@ -9,18 +11,18 @@ import {
   checkSettings,
   wantedGrant,
 } from './backend/settings.js';
-import { BackendSwitches } from './backend/switches.js';
-
 import { invalidArgumentType } from './errors/argument-errors.js';
 import { BlockError, BlockUsageError } from './errors/block-error.js';
 import { Errno } from './errors/errno.js';
 import { MAX_TRANSFER } from './errors/request-failure.js';
-import type { DrainSection } from './graph/drain.js';
 import { graph } from './graph/graph.js';
+import type { GraphChange } from './graph/graph-lock.js';
+import { type ImageOptions, type Plan, parseImageOptions } from './graph/image-options.js';
 import type { BlockNode } from './graph/node.js';
-import { type BlockdevOptions, parseOptions } from './graph/options.js';
-import { permissionNames } from './graph/permissions.js';
-import { type DeviceOps, GraphRoot } from './graph/root.js';
+import { openImage } from './graph/open-image.js';
+import { useHeaderReader } from './graph/probe-format.js';
+import { GraphRoot } from './graph/root.js';
+import { checkClosable, checkNobodyElse } from './graph/users.js';
 
 /** The request alignment where no medium says otherwise. */
 const EMPTY_ALIGNMENT = 512;
@@ -42,13 +44,14 @@ const backends = new Map<GraphRoot, BlockBackend>();
  * await blk.pread(0, sector);
  * ```
  */
-export class BlockBackend extends BackendSwitches implements AsyncDisposable {
+export class BlockBackend extends BackendLimits implements AsyncDisposable {
   /** The same requests with callbacks. */
   readonly aio: AioForms;
   /** @internal */
   protected readonly port: RequestPort;
-  readonly #root: GraphRoot;
-  readonly #sections: DrainSection[] = [];
+  /** @internal */
+  protected readonly graphRoot: GraphRoot;
+  #ending: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   /**
@@ -64,9 +67,13 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     const env = environment();
     const root = new GraphRoot(env.binding, settings.context ?? AioContext.main);
     root.wanted = wantedGrant(settings);
-    this.#root = root;
+    root.end = () => this.#endUnheld();
+    this.graphRoot = root;
+    root.activateHook = (change) => this.activateLocked(change);
     this.port = new RequestPort(env, root.handle, ownerOf(root));
     this.aio = new AioForms(this.port);
+    this.accounting.begin(settings);
+    this.accountRequests = settings.accountRequests === true;
     roots.add(root);
     backends.set(root, this);
     if (settings.name !== undefined) this.setName(settings.name);
@@ -76,44 +83,99 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
 
   /**
    * Opens a medium and a backend on it. A string names a node that exists (or a device with a
-   * medium), or is 'json:' and options. On failure nothing is left behind. (blk_new_open)
+   * medium), or is 'json:' and options. With `filename` the format is found out. On failure nothing is left behind. (blk_new_open)
    *
    * @throws (rejects) BlockError: EINVAL for wrong options, EPERM when other users of a node do not
    * share what is needed, and whatever opening the image gives.
    */
   static async open(
-    options: string | BlockdevOptions,
+    options: string | ImageOptions,
     settings: BackendSettings = {},
   ): Promise<BlockBackend> {
     if (typeof options !== 'string' && (typeof options !== 'object' || options === null)) {
       throw invalidArgumentType('options', 'an object or a string', options);
     }
     checkSettings(settings);
-    const plan = parseOptions(options);
-    const { lock, names } = graph();
-    return lock.run('open', async (change) => {
-      if (settings.name !== undefined) names.checkDevice(settings.name);
-      const context = graph().contextFor(plan, settings.context) ?? AioContext.main;
-      const node = await graph().open(plan, context, change);
-      let blk: BlockBackend | undefined;
-      try {
-        // Fails when its name was given away while the node was being opened.
-        blk = new BlockBackend({ ...settings, context });
-        blk.#root.wanted = wantedGrant(settings, node);
-        graph().attach(blk.#root, node, change);
-        return blk;
-      } catch (error) {
-        if (blk !== undefined) blk.#destroy();
-        await graph().closeUnused(node, change);
-        throw error;
-      }
-    });
+    const plan = parseImageOptions(options);
+    return graph().lock.run('open', (change) => BlockBackend.#openLocked(plan, settings, change));
+  }
+
+  static async #openLocked(
+    plan: Plan,
+    settings: BackendSettings,
+    change: GraphChange,
+  ): Promise<BlockBackend> {
+    if (settings.name !== undefined) graph().names.checkDevice(settings.name);
+    const there = graph().contextFor(plan);
+    const context = there ?? settings.context ?? AioContext.main;
+    const node = await openImage(graph(), plan, context, change);
+    let blk: BlockBackend | undefined;
+    try {
+      // Fails when its name was given away while the node was being opened.
+      blk = new BlockBackend({ ...settings, context: settings.context ?? node.context });
+      const root = blk.graphRoot;
+      root.wanted = wantedGrant(settings, node);
+      // Its image belongs to another process until it is activated (INACT-15).
+      root.permissionsDisabled = node.inactive;
+      await blk.putIn(node, change);
+      return blk;
+    } catch (error) {
+      blk?.destroy();
+      await graph().closeUnused(node, change);
+      throw error;
+    }
+  }
+
+  /** @internal The first bytes of a node that is being opened, read with no permissions. */
+  static async readHeader(
+    node: BlockNode,
+    bytes: number,
+    change: GraphChange,
+  ): Promise<Uint8Array> {
+    const blk = new BlockBackend({ context: node.context, permissions: [] });
+    node.references += 1;
+    try {
+      await blk.putIn(node, change);
+      const header = Buffer.alloc(Math.min(bytes, await blk.getLength()));
+      if (header.length > 0) await blk.pread(0, header);
+      return header;
+    } finally {
+      await blk.takeOut(change);
+      blk.destroy();
+      node.references -= 1;
+    }
   }
 
   /** The backend of that name. (blk_by_name) */
   static byName(name: string): BlockBackend | undefined {
     const root = graph().names.device(name);
     return root === undefined ? undefined : backends.get(root);
+  }
+
+  /** The backend that this device was attached to. (blk_by_dev) */
+  static byDevice(device: object): BlockBackend | undefined {
+    return BlockBackend.all().find((blk) => blk.device === device);
+  }
+
+  /**
+   * The backend of the device with this id or path. (blk_by_qdev_id)
+   *
+   * @throws BlockError ENODEV when no device has it, or the device has no backend.
+   */
+  static byDeviceId(id: string): BlockBackend {
+    const found = BlockBackend.all().find(
+      ({ deviceId, devicePath }) => id !== '' && (deviceId === id || devicePath === id),
+    );
+    if (found !== undefined) return found;
+    const text = `there is no device '${id}' with a backend`;
+    throw new BlockError(Errno.ENODEV, { operation: 'find', text });
+  }
+
+  /** Among named backends. @throws BlockUsageError when none has it. (blk_by_legacy_dinfo) */
+  static byLegacyDriveInfo(info: LegacyDriveInfo): BlockBackend {
+    const found = BlockBackend.named().find((blk) => blk.legacyDriveInfo === info);
+    if (found === undefined) throw new BlockUsageError('no named backend has this drive info');
+    return found;
   }
 
   /** All backends, in order of creation. (blk_all_next) */
@@ -126,14 +188,60 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     return [...graph().names.devices()].map((root) => backends.get(root) as BlockBackend);
   }
 
+  /**
+   * Takes the medium out of every backend, those without a name included; the backends stay.
+   * (blk_remove_all_bs)
+   *
+   * @throws (rejects) BlockUsageError when a node would be closed that is blocked.
+   */
+  static async removeAllRoots(): Promise<void> {
+    await graph().lock.run('remove all roots', (change) => BlockBackend.#removeAllRoots(change));
+  }
+
+  static async #removeAllRoots(change: GraphChange): Promise<void> {
+    checkClosable(...BlockBackend.all().map(({ graphRoot }) => graphRoot.edge));
+    for (const blk of BlockBackend.all()) await blk.takeOut(change);
+  }
+
+  /**
+   * The end of a machine: all requests are waited for, every backend loses its medium, and so does
+   * the monitor; no node is left. The backends stay. (bdrv_close_all)
+   *
+   * @throws (rejects) BlockUsageError while a job uses a node, or somebody holds or blocks one.
+   */
+  static async closeAll(): Promise<void> {
+    await graph().lock.run('close all', async (change) => {
+      checkNobodyElse(graph().nodes);
+      const section = graph().drainAll();
+      try {
+        await section.quiet();
+        checkNobodyElse(graph().nodes);
+        await BlockBackend.#removeAllRoots(change);
+        for (const node of [...graph().nodes]) {
+          node.monitorOwned = false;
+          await graph().closeUnused(node, change);
+        }
+      } finally {
+        section.end();
+      }
+    });
+  }
+
+  /** @internal */
+  static of(root: GraphRoot): BlockBackend | undefined {
+    return backends.get(root);
+  }
+
   /** @internal */
   get handle(): Handle {
-    return this.#root.handle;
+    return this.graphRoot.handle;
   }
+
+  // --- names
 
   /** '' without a name. */
   get name(): string {
-    return this.#root.deviceName;
+    return this.graphRoot.deviceName;
   }
 
   /**
@@ -147,16 +255,13 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
       names.removeDevice(this.name);
     } else {
       if (this.name !== '') throw new BlockUsageError(`the backend is named '${this.name}'`);
-      this.#checkOpen('name');
-      names.addDevice(name, this.#root);
+      this.checkOpen('name');
+      names.addDevice(name, this.graphRoot);
     }
-    this.#root.deviceName = name;
+    this.graphRoot.deviceName = name;
   }
 
-  /** The node that requests go to; undefined without a medium. */
-  get root(): BlockNode | undefined {
-    return this.#root.node;
-  }
+  // --- what it is
 
   /** What offsets and lengths should be multiples of, in bytes; others cost extra reads. */
   get requestAlignment(): number {
@@ -169,33 +274,30 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     return most - (most % this.requestAlignment);
   }
 
-  get context(): AioContext {
-    return this.#root.context;
-  }
-
   get isClosed(): boolean {
-    return this.#closing !== undefined;
+    return this.#ending !== undefined || this.isDestroyed;
   }
 
   /** Requests from their call until their callback returned or their promise was resolved. */
   get inFlight(): number {
-    return this.#root.inFlight();
+    return this.graphRoot.inFlight();
   }
 
   /** Requests that wait for the end of a drained section. */
   get parked(): number {
-    return this.isDestroyed ? 0 : this.#root.info().parked;
+    return this.isDestroyed ? 0 : this.graphRoot.info().parked;
   }
 
   /** Drained sections that hold requests back. */
   get quiesceCount(): number {
-    return this.isDestroyed ? 0 : this.#root.info().quiesce;
+    return this.isDestroyed ? 0 : this.graphRoot.info().quiesce;
   }
 
   info(): BackendInfo {
     const { name, root, context } = this;
     const none = { inFlight: 0, parked: 0, quiesce: 0, available: false };
-    const { inFlight, parked, quiesce, available } = this.isDestroyed ? none : this.#root.info();
+    const native = this.isDestroyed ? none : this.graphRoot.info();
+    const { inFlight, parked, quiesce, available } = native;
     return Object.freeze({
       name,
       context: context.name,
@@ -204,62 +306,55 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
       parked,
       quiesceCount: quiesce,
       available,
-      permissions: permissionNames(this.#root.wanted.permissions),
-      shared: permissionNames(this.#root.wanted.shared),
+      permissions: this.permissions,
+      shared: this.shared,
     });
   }
 
-  /** What the device on this backend wants to know of drained sections. (blk_set_dev_ops) */
-  setDeviceOps(ops: DeviceOps | undefined): void {
-    this.#root.setDeviceOps(ops);
-    this.kickDrain();
+  // --- life
+
+  /** Those who hold it, its maker included; 0 once it is gone. (blk_get_refcnt) */
+  get references(): number {
+    return this.graphRoot.references;
+  }
+
+  /** Holds it for another user. @throws BlockUsageError when nobody holds it any more. (blk_ref) */
+  ref(): this {
+    if (this.references === 0) throw new BlockUsageError('nobody holds this backend any more');
+    this.graphRoot.references += 1;
+    return this;
   }
 
   /**
-   * A drained section over the node, everything above it, and this backend: requests that come from
-   * now on wait for its end, and the promise resolves when those under way are done. It takes
-   * effect before this returns. (bdrv_drained_begin)
+   * Lets go of it. The last one waits for its requests, whose callbacks have run then, and closes
+   * nodes without other users. (blk_unref)
    *
-   * ```js
-   * await using section = await blk.drained();
-   * ```
+   * @throws (rejects) BlockUsageError for the last reference of a backend with a name, a device or
+   * notifiers; it is still held then.
    */
-  async drained(): Promise<DrainSection> {
-    const section = this.#beginSection();
-    await section.quiet();
-    return section;
-  }
-
-  /** Like {@link drained}, to be ended by {@link drainEnd}. */
-  drainBegin(): Promise<void> {
-    const section = this.#beginSection();
-    this.#sections.push(section);
-    return section.quiet();
+  async unref(): Promise<void> {
+    if (this.references === 0) return this.#ending;
+    if (this.references > 1) {
+      this.graphRoot.references -= 1;
+      return undefined;
+    }
+    this.#checkDisposable();
+    return this.#endOnce();
   }
 
   /**
-   * Ends the section that drainBegin() began last. Requests that waited have started, in order,
-   * when it returns, unless other sections hold them back.
+   * Takes its name away, lets its device go, and drops the reference of its maker: waiting requests
+   * get ENOMEDIUM, running ones are waited for, and nodes without other users are closed. Later
+   * requests fail with ENOMEDIUM. Closing twice is closing once.
    *
-   * @throws BlockUsageError when all sections have ended.
-   */
-  drainEnd(): void {
-    const section = this.#sections.pop();
-    if (section === undefined) throw new BlockUsageError('drainEnd() without drainBegin()');
-    section.end();
-  }
-
-  /** A device's drainedPoll() may give another answer now. */
-  kickDrain(): void {
-    graph().drains.kick();
-  }
-
-  /**
-   * Closes the backend: waiting requests get ENOMEDIUM, running ones are waited for, and nodes
-   * without other users are closed. Later requests fail with ENOMEDIUM. Closing twice is closing
-   * once. (blk_unref)
+   * @throws (rejects) BlockUsageError when a node would be closed that is blocked; it stays open.
    */
   close(): Promise<void> {
+    try {
+      if (this.references === 1) checkClosable(this.graphRoot.edge);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     this.#closing ??= this.#close();
     return this.#closing;
   }
@@ -269,8 +364,47 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    if (this.isDestroyed) return;
+    if (this.references <= 1) {
+      await this.#endOnce();
+      return;
+    }
+    if (this.name !== '') this.setName('');
+    this.graphRoot.letDeviceGo();
+    this.graphRoot.references -= 1;
+  }
+
+  #endOnce(): Promise<void> {
+    this.graphRoot.references = 0;
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  /** For one who cannot wait. */
+  #endUnheld(): void {
+    this.#endOnce().catch((error: unknown) => {
+      process.emitWarning(`cannot close ${this.describe()}: ${String(error)}`, 'BlockBackend');
+    });
+  }
+
+  #checkDisposable(): void {
+    const { device, edge, insertNotifiers, removeNotifiers, contextNotifiers } = this.graphRoot;
+    const notified = !(
+      insertNotifiers.isEmpty &&
+      removeNotifiers.isEmpty &&
+      contextNotifiers.isEmpty
+    );
+    const reason =
+      (this.name !== '' && 'has a name') ||
+      (device !== undefined && 'has a device') ||
+      (notified && 'has notifiers');
+    if (reason) throw new BlockUsageError(`${this.describe()} still ${reason}`);
+    checkClosable(edge);
+  }
+
+  async #end(): Promise<void> {
     const { drains, lock } = graph();
-    const root = this.#root;
+    const root = this.graphRoot;
     this.port.close();
     root.closing = true;
     const section = drains.begin(() => [root]);
@@ -278,43 +412,44 @@ export class BlockBackend extends BackendSwitches implements AsyncDisposable {
     environment().ring.arm();
     await section.quiet();
     await lock.run(`close ${root.describe()}`, async (change) => {
-      const { node } = root;
-      graph().detach(root, change);
-      this.#destroy();
+      await this.takeOut(change);
+      this.destroy();
       section.end();
-      if (node !== undefined) await graph().closeUnused(node, change);
     });
   }
 
-  #destroy(): void {
+  /** @internal */
+  protected destroy(): void {
     this.port.close();
+    this.graphRoot.references = 0;
+    this.forgetRunState();
     if (this.name !== '') this.setName('');
-    graph().roots.delete(this.#root);
-    backends.delete(this.#root);
-    this.#root.destroy();
-  }
-
-  #beginSection(): DrainSection {
-    const root = this.#root;
-    return graph().drains.begin(() => (root.node === undefined ? [root] : [root.node, root]));
+    this.graphRoot.letDeviceGo();
+    this.forgetThrottling();
+    graph().roots.delete(this.graphRoot);
+    backends.delete(this.graphRoot);
+    this.graphRoot.destroy();
   }
 
   /** @internal */
   protected setFlag(flag: number, value: boolean): void {
-    this.#checkOpen('set');
-    environment().binding.backendSetFlag(this.#root.handle, flag, value);
+    this.checkOpen('set');
+    environment().binding.backendSetFlag(this.graphRoot.handle, flag, value);
   }
 
-  #checkOpen(operation: string): void {
-    if (this.#closing === undefined) return;
+  /** @internal */
+  protected checkOpen(operation: string): void {
+    if (!this.isClosed) return;
     throw new BlockError(Errno.ENOMEDIUM, { operation, text: 'the backend is closed' });
   }
 
   /** Closed, and nothing is left natively. */
   private get isDestroyed(): boolean {
-    return this.#root.handle === 0;
+    return this.graphRoot.handle === 0;
   }
 }
+
+useHeaderReader((node, bytes, change) => BlockBackend.readHeader(node, bytes, change));
 
 function ownerOf(root: GraphRoot): RequestOwner {
   return {

@@ -8,6 +8,19 @@ import { native } from './native.js';
 for (const driver of builtinDrivers) registerDriver(driver);
 
 export {
+  Accounting,
+  AccountingCookie,
+  type AccountingSettings,
+  type AccountingSetup,
+  type AccountingType,
+  type OnOffAuto,
+} from './accounting/accounting.js';
+export type {
+  BlockDeviceStats,
+  BlockDeviceTimedStats,
+  BlockLatencyHistogramInfo,
+} from './accounting/block-stats.js';
+export {
   type AioChoice,
   AioContext,
   type AioContextInfo,
@@ -19,21 +32,120 @@ export type { HostFeatures } from './aio/host-features.js';
 export type { RequestCallback } from './aio/slots.js';
 export type { AioForms, AioRequest } from './backend/aio-forms.js';
 export type { ByteCount } from './backend/arguments.js';
+export type { Allocation, AllocationDepth, BlockStatus } from './backend/block-status.js';
+export type { CopyTarget } from './backend/copy-target.js';
+export type { LegacyDriveInfo } from './backend/device.js';
+export type { BlockSizes, DiskGeometry } from './backend/device-forms.js';
+export type { AboveOptions, BlockStatusOptions, MakeZeroOptions } from './backend/image-forms.js';
+export type { OpenFlag, RootState } from './backend/medium.js';
 export type {
+  CopyOptions,
   PreallocationMode,
   RequestOptions,
   TruncateOptions,
   WriteOptions,
   ZeroOptions,
 } from './backend/options.js';
+export type { Plugged } from './backend/owner-counts.js';
+export type { DevicePermissions } from './backend/permissions.js';
 export type { BackendInfo, BackendSettings } from './backend/settings.js';
+export type { SgDirection, SgIoCommand, SgIoResult } from './backend/sg-io.js';
 export { BlockBackend } from './block-backend.js';
+export { createDrive, type DriveOptions } from './drive.js';
+export { Blkdebug, blkdebug } from './drivers/blkdebug-control.js';
+export { BLKDEBUG_EVENTS, type BlkdebugEvent } from './drivers/blkdebug-rules.js';
+export { type WriteLogState, writeLogState } from './drivers/blklogwrites.js';
+export { type Verification, verification } from './drivers/blkverify.js';
+export {
+  Probe,
+  type ProbeCounters,
+  type ProbeEvent,
+  type ProbeFailure,
+  type ProbeHook,
+  type ProbeLimits,
+  probe,
+} from './drivers/probe.js';
+export { throttleNodeInfo } from './drivers/throttle.js';
+export {
+  type ReplayOptions,
+  type ReplayResult,
+  readWriteLog,
+  replayWriteLog,
+  WriteLog,
+  type WriteLogEntry,
+} from './drivers/write-log.js';
+export { PROBE_LIMITS, type ProbeLimit } from './drivers/x-probe.js';
+export { ProbeJob, type ProbeJobOptions } from './drivers/x-probe-job.js';
 export { AbortError, BlockError, BlockUsageError } from './errors/block-error.js';
+export {
+  type BlockEvents,
+  type BlockWriteThresholdEvent,
+  blockEvents,
+} from './graph/block-events.js';
 export type { DrainSection } from './graph/drain.js';
+export { type DrawingFormat, drawGraph } from './graph/draw/draw.js';
+export type { ImageMeasures } from './graph/driver-definition.js';
+export {
+  type ChildRoleName,
+  type GraphDump,
+  type GraphDumpBackend,
+  type GraphDumpEdge,
+  type GraphDumpNode,
+  type GraphDumpParent,
+  graphDump,
+} from './graph/dump.js';
+export type { ImageOptions } from './graph/image-options.js';
+export { type TopLevelNodes, topLevelNodes } from './graph/iteration.js';
+export { lookupNode } from './graph/lookup.js';
 export type { BlockNode, BlockNodeInfo } from './graph/node.js';
-export type { BlockdevOptions, CacheOptions } from './graph/options.js';
+export type { DetectZeroes } from './graph/node-state.js';
+export type { BlockOperation, BlockReason } from './graph/op-blockers.js';
+export type { BlockdevOptions, CacheOptions, CommonOptions } from './graph/options.js';
 export type { PermissionName } from './graph/permissions.js';
 export type { DeviceOps } from './graph/root.js';
+export { RunState, type RunStateHandler, type RunStateName } from './graph/run-state.js';
+export {
+  blockdevAdd,
+  blockdevDel,
+  blockdevReopen,
+  blockdevSnapshot,
+  xBlockdevChange,
+} from './monitor/blockdev.js';
+export { commitAll } from './monitor/commit.js';
+export {
+  type BlockdevCreateOptions,
+  blockdevCreate,
+  type CreateOptions,
+  createImage,
+  deleteImage,
+} from './monitor/create.js';
+export { flushAll } from './monitor/flush-all.js';
+export * from './monitor/graph-operations.js';
+export {
+  type BlockIoThrottle,
+  blockSetIoThrottle,
+  type IoThrottleInfo,
+  ioThrottleInfo,
+} from './monitor/io-throttle.js';
+export {
+  blockLatencyHistogramSet,
+  type LatencyHistogramArguments,
+} from './monitor/latency-histogram-set.js';
+export { measureImage } from './monitor/measure.js';
+export { blockResize, type ResizeArguments } from './monitor/resize.js';
+export {
+  type SetIothreadArguments,
+  type SetIothreadOptions,
+  xBlockdevSetIothread,
+} from './monitor/set-iothread.js';
+export { blockSetWriteThreshold, type WriteThresholdArguments } from './monitor/write-threshold.js';
+export type { Bucket, CompleteLimits, ThrottleLimits } from './throttle/limits.js';
+export {
+  type BucketInfo,
+  ThrottleGroup,
+  type ThrottleGroupInfo,
+} from './throttle/throttle-group.js';
+export type { ThrottleInfo, ThrottleLaneInfo } from './throttle/throttle-info.js';
 
 /** The version of the package. */
 export const version: string = native.version;

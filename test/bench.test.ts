@@ -38,6 +38,16 @@ describe('npm run bench', () => {
   });
 });
 
+describe('npm run bench:graph', () => {
+  test('bench: what a disk costs beside others is measured', async () => {
+    const script = join(__dirname, '../bench/graph-scale.mjs');
+    const { stdout } = await promisify(execFile)(process.execPath, [script, '--quick', '--json']);
+    const { rows } = JSON.parse(stdout) as { rows: { name: string; value?: number }[] };
+    expect(rows.map(({ name }) => name)).toEqual(['open', 'change permissions', 'close']);
+    expect(rows[0]?.value).toBeGreaterThan(0);
+  });
+});
+
 describeWith(['qemu-img'], 'npm run bench with qemu-img', () => {
   test('bench: the side qemu-img counts reads', async () => {
     positive(await runSide('qemu-img', { depth: 4 }, foreignEnv()));

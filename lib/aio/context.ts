@@ -56,6 +56,8 @@ const HOMES = {
 } as const;
 
 let main: AioContext | undefined;
+/** Open ones, in order of creation. */
+const ioThreads = new Set<AioContext>();
 let unnamed = 0;
 
 function checkChoice(name: string, value: string | undefined, choices: object): void {
@@ -101,6 +103,7 @@ export class AioContext implements AsyncDisposable {
     );
     if (isFailure(created)) throw failureError(created, { operation: 'create context' });
     this.#handle = created;
+    if (this.home === 'iothread') ioThreads.add(this);
     const report = binding.contextInfo(created);
     if (engine === 'auto' && report.engine === 'threads' && report.errno !== 0) {
       warnAboutFallback(binding, report.reason);
@@ -111,6 +114,11 @@ export class AioContext implements AsyncDisposable {
   static get main(): AioContext {
     main ??= new AioContext({ home: 'node', name: 'main' });
     return main;
+  }
+
+  /** The open IOThread of this name; of several, the first. (iothread_by_id) */
+  static ioThread(name: string): AioContext | undefined {
+    return [...ioThreads].find((context) => context.name === name);
   }
 
   /** @internal */
@@ -159,6 +167,7 @@ export class AioContext implements AsyncDisposable {
       throw new BlockError(result, { operation: 'close context', text });
     }
     this.#handle = 0;
+    ioThreads.delete(this);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -58,6 +58,12 @@ export interface NativeNodeInfo {
   readonly quiesce: number;
   readonly variableLength: boolean;
   readonly highestWrittenOffset: number;
+  /** Bytes; 0: none. */
+  readonly writeThreshold: number;
+  /** A new image of this kind reads as zeroes. */
+  readonly hasZeroInit: boolean;
+  /** Bytes that are allocated together; 0: unknown. */
+  readonly clusterSize: number;
   readonly requestAlignment: number;
   readonly memoryAlignment: number;
   readonly optimalMemoryAlignment: number;
@@ -76,20 +82,103 @@ export interface NativeBackendInfo {
   readonly available: boolean;
 }
 
+/** Of one accounting type; times in ns. */
+export interface NativeCounters {
+  readonly bytes: number;
+  readonly operations: number;
+  readonly failed: number;
+  readonly invalid: number;
+  readonly merged: number;
+  readonly totalTime: number;
+}
+
+/** Latencies of one type lately, in ns. */
+export interface NativeTimedAverage {
+  readonly min: number;
+  readonly max: number;
+  readonly average: number;
+  readonly sum: number;
+  /** What they cover, in ns. */
+  readonly elapsed: number;
+}
+
+export interface NativeHistogram {
+  readonly boundaries: readonly number[];
+  readonly bins: readonly number[];
+}
+
+/** Arrays in the order of AccountType, from `read` on; unmap is only counted. */
+export interface NativeBackendStats {
+  readonly counters: readonly NativeCounters[];
+  readonly intervals: readonly {
+    /** In ns. */
+    readonly length: number;
+    readonly latency: readonly NativeTimedAverage[];
+  }[];
+  readonly histograms: readonly NativeHistogram[];
+  /** ns since the last access; -1 before the first one. */
+  readonly idle: number;
+  readonly accountInvalid: boolean;
+  readonly accountFailed: boolean;
+}
+
+export interface NativeThresholdEvent {
+  readonly node: number;
+  readonly threshold: number;
+  readonly exceeded: number;
+}
+
+/** What waits, and how long others have waited, in one direction. */
+export interface NativeLane {
+  readonly waiting: number;
+  readonly throttled: number;
+  readonly throttledNs: number;
+  /** By powers of two: [i] counts waits of less than 2^i ns, the last one all others. */
+  readonly waits: readonly number[];
+}
+
+export interface NativeLanes {
+  readonly read: NativeLane;
+  readonly write: NativeLane;
+}
+
+/** Six buckets in QAPI's order, two directions: read, write. */
+export interface NativeThrottleGroupInfo {
+  readonly members: number;
+  /** Nanoseconds of the members' clock. */
+  readonly now: number;
+  readonly levels: readonly number[];
+  readonly burstLevels: readonly number[];
+  /** When the armed timer fires, on the same clock; 0: none is armed. */
+  readonly throttledUntil: readonly number[];
+}
+
 export interface NativeChild {
+  /** Names the edge natively; unique among the edges of one parent. */
+  readonly key: number;
   readonly node: Handle;
   readonly role: number;
   readonly permissions: number;
   readonly shared: number;
 }
 
-export interface NativeNodeOptions {
-  readonly driver: string;
-  readonly name: string;
+/** What a reopen or a migration can change. */
+export interface NativeNodeState {
   readonly readOnly: boolean;
   readonly noFlush: boolean;
   readonly discardUnmap: boolean;
+  /** Another process may be writing. */
+  readonly inactive: boolean;
+  /** 0 off, 1 on, 2 unmap. */
+  readonly detectZeroes: number;
 }
+
+export interface NativeNodeOptions extends NativeNodeState {
+  readonly driver: string;
+  readonly name: string;
+}
+
+export type NativeDriverOptions = Readonly<Record<string, boolean | number | string>>;
 
 export interface NativeLoadOptions {
   readonly operation: 'read' | 'write' | 'readwrite';
@@ -145,21 +234,68 @@ export interface NativeBinding {
     slot: number,
     context: Handle,
     node: NativeNodeOptions,
-    options: Readonly<Record<string, boolean | number | string>>,
+    options: NativeDriverOptions,
     children: readonly NativeChild[],
   ): void;
   /** Completes on `slot`. The handle is stale from the call on. */
   nodeClose(slot: number, node: Handle): void;
   nodeInfo(node: Handle): NativeNodeInfo;
+  /** What a section waits for: requests, and hooks of the driver that have not run yet. */
   nodeInFlight(node: Handle): number;
   nodeQuiesce(node: Handle, begin: boolean): void;
+
+  /**
+   * Where an edge leads and what it grants; child 0: the edge goes. Permissions alone may change at
+   * any time and take effect in order with requests; the rest is EBUSY unless the parent is quiesced
+   * with nothing in flight.
+   */
   nodeSetChild(
     node: Handle,
-    index: number,
+    key: number,
+    role: number,
     child: Handle,
     permissions: number,
     shared: number,
   ): number;
+  nodeSetState(node: Handle, state: NativeNodeState): void;
+  /**
+   * Phase one of a permission change: acquires what the sum of all users needs beyond what is held.
+   * 0, or why not. Every node that was checked is settled afterwards.
+   */
+  nodeCheckPermissions(node: Handle, permissions: number, shared: number): number | NativeFailure;
+  /** Phase two: gives up what is no longer needed, or all that the check acquired. */
+  nodeSettlePermissions(node: Handle, commit: boolean): void;
+  /** Completes on `slot`: limits and length anew, after a change below. */
+  nodeRefresh(slot: number, node: Handle): void;
+  /** Completes on `slot`. */
+  nodeFlush(slot: number, node: Handle): void;
+  /** Completes on `slot` with bytes. */
+  nodeAllocatedSize(slot: number, node: Handle): void;
+  /** Completes on `slot`. EBUSY unless quiesced with nothing in flight. */
+  nodeCommit(slot: number, node: Handle): void;
+  /** Completes on `slot`. */
+  nodeInactivate(slot: number, node: Handle): void;
+  /** Completes on `slot`. */
+  nodeInvalidate(slot: number, node: Handle): void;
+  /** Completes on `slot`: everything that can fail. Then nodeReopenSettle(). */
+  nodeReopenPrepare(
+    slot: number,
+    node: Handle,
+    options: NativeDriverOptions,
+    readOnly: boolean,
+    wantsWrite: boolean,
+  ): void;
+  /** EBUSY unless quiesced with nothing in flight. */
+  nodeReopenSettle(node: Handle, commit: boolean): number;
+  /** A driver's own controls; ENOTSUP where it has none. */
+  nodeControl(node: Handle, command: string, argument: string): number;
+  /** EBUSY unless all are quiesced with nothing in flight. */
+  graphMove(nodes: readonly Handle[], backends: readonly Handle[], context: Handle): number;
+
+  /** Completes on `slot`: a new image, by the driver's own means; ENOTSUP where it has none. */
+  imageCreate(slot: number, context: Handle, driver: string, options: NativeDriverOptions): void;
+  /** Completes on `slot`. */
+  imageDelete(slot: number, context: Handle, driver: string, options: NativeDriverOptions): void;
 
   backendCreate(context: Handle): Handle;
   /** EBUSY unless nothing is in flight or parked. */
@@ -170,11 +306,46 @@ export interface NativeBinding {
   backendInfo(backend: Handle): NativeBackendInfo;
   /** Of the medium, in bytes, without asking its home; 0 without a medium. */
   backendLength(backend: Handle): number;
+  /** What a section waits for: requests, and begins that its home has not seen yet. */
   backendInFlight(backend: Handle): number;
+  /** 0: none. EBUSY while something may wait, EXDEV when other members have another clock. */
+  backendSetGroup(backend: Handle, group: Handle): number;
+  backendThrottleInfo(backend: Handle): NativeLanes;
+  /** The same of a node whose driver throttles. */
+  nodeSetGroup(node: Handle, group: Handle): number;
+  nodeThrottleInfo(node: Handle): NativeLanes;
+
+  throttleGroupCreate(): Handle;
+  /** EBUSY while it has members. */
+  throttleGroupDestroy(group: Handle): number;
+  /** Six times average, maximum and burst length, then the operation size. */
+  throttleGroupConfigure(group: Handle, numbers: readonly number[]): number;
+  throttleGroupInfo(group: Handle): NativeThrottleGroupInfo;
   /** Every parked request completes with `errno` (negative). */
   backendAbortParked(backend: Handle, errno: number): void;
-  /** Owners' own count (blk_inc_in_flight / blk_dec_in_flight). */
-  backendCount(backend: Handle, delta: 1 | -1): void;
+  /** What the owner counts in flight then; EINVAL: one less than none. */
+  backendCount(backend: Handle, delta: 1 | -1): number;
+  /** How many plugs there are then; EINVAL: an unplug without a plug. */
+  backendPlug(backend: Handle, plug: boolean): number;
+
+  /** A copy of its statistics, made without asking its home. */
+  backendStats(backend: Handle): NativeBackendStats;
+  /** Now, in ns since the backend was made, by the clock of its context. */
+  backendAccountTime(backend: Handle): number;
+  /** AccountEvent; `amount` is bytes, or requests that were merged; `start` as above. */
+  backendAccount(backend: Handle, event: number, type: number, amount: number, start: number): void;
+  /** undefined keeps what is set. */
+  backendAccountSetup(
+    backend: Handle,
+    accountInvalid: boolean | undefined,
+    accountFailed: boolean | undefined,
+  ): void;
+  backendAddInterval(backend: Handle, seconds: number): void;
+  /** 0 or a negative errno; no bounds: no histogram any more. */
+  backendSetHistogram(backend: Handle, type: number, bounds: readonly number[]): number;
+  /** In order with requests. */
+  nodeSetWriteThreshold(node: Handle, bytes: number): number;
+  takeWriteThresholdEvents(): readonly NativeThresholdEvent[];
 
   /** Asks that the request on `slot` leave the queue; ECANCELED on the slot if it was parked. */
   cancel(slot: number, generation: number): void;

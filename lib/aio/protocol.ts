@@ -12,10 +12,27 @@ export const Operation = {
   ioctl: 7,
   length: 8,
   abort: 9,
+  copyRange: 10,
+  saveVmstate: 11,
+  loadVmstate: 12,
+  probeBlockSizes: 13,
+  probeGeometry: 14,
+  sgIo: 16,
+  sectors: 17,
   /** Continues a vectored request: up to two further buffers. */
   vector: 15,
+  blockStatus: 32,
+  makeZero: 33,
+  makeEmpty: 34,
+  check: 35,
 } as const;
 export type OperationCode = (typeof Operation)[keyof typeof Operation];
+
+/** As what a request is accounted (BLOCK_ACCT_*). */
+export const AccountType = { none: 0, read: 1, write: 2, flush: 3, unmap: 4 } as const;
+
+/** What owners account themselves. */
+export const AccountEvent = { done: 0, failed: 1, invalid: 2, merged: 3 } as const;
 
 /** Request flags (BDRV_REQ_*). */
 export const RequestFlag = {
@@ -26,7 +43,29 @@ export const RequestFlag = {
   serialising: 16,
   noWait: 32,
   writeUnchanged: 64,
+  /** Copy range only: zeroes go to the target, and the source is not read. */
+  zeroWrite: 128,
+  /** Not QEMU's: the backend does not throttle the request. */
+  unthrottled: 256,
 } as const;
+
+/** Flags of a block-status request, in the place of the request flags. */
+export const StatusQuery = { wantZero: 1, above: 2, includeBase: 4 } as const;
+
+/** What a range is (BDRV_BLOCK_*, with numbers of our own). */
+export const StatusFlag = {
+  data: 1,
+  zero: 2,
+  offsetValid: 4,
+  allocated: 8,
+  endOfFile: 16,
+} as const;
+
+/**
+ * The memory of a block-status request, in 64-bit floats: the id of the node to stop at goes in, and
+ * what the range is comes out. The request's `argument` are the bytes asked for.
+ */
+export const StatusMemory = { bytes: 40, base: 0, flags: 1, offset: 2, node: 3, depth: 4 } as const;
 
 /** Permission bits of an edge (BLK_PERM_*). */
 export const Permission = {
@@ -63,10 +102,11 @@ export const EngineChoice = { auto: 0, io_uring: 1, threads: 2 } as const;
  * | f[3]  | length in bytes                                                             |
  * | i[8]  | memory region id, 0 for none                                                |
  * | i[9]  | number of buffers; above 1: `vector` descriptors follow with all of them    |
- * | f[5]  | offset of the data in the region, in bytes                                  |
- * | f[6]  | argument (ioctl: request code; truncate: preallocation, exact << 8; abort: result) |
+ * | f[5]  | offset of the data in the region, in bytes (copy range: the target backend)  |
+ * | f[6]  | argument (ioctl: request code; truncate: preallocation, exact << 8; abort: result; |
+ * |       | copy range: the offset in the target)                                       |
  * | i[14] | slot generation                                                             |
- * | i[15] | reserved, 0                                                                 |
+ * | i[15] | accounting type                                                             |
  *
  * A request longer than the largest transfer (2147483136 bytes) carries no memory: region 0 and no
  * buffers. native/ refuses it before it would touch any. A synchronous request has slot -1.
@@ -88,6 +128,7 @@ export const Descriptor = {
   regionOffset: 5,
   argument: 6,
   generation: 14,
+  account: 15,
 } as const;
 
 /** Descriptors that fit between two native calls: the largest vectored request needs 1 + 512. */
@@ -106,6 +147,10 @@ export const CompletionEvent = {
   idle: -1,
   /** The length of node i[3] was established anew. */
   resized: -2,
+  /** Node i[3] has a warning; f[0] says which (lib/errors/native-warning.ts). */
+  warning: -3,
+  /** Write thresholds were passed: takeWriteThresholdEvents() has them. */
+  writeThreshold: -4,
 } as const;
 
 /** Words of the shared header. */

@@ -23,6 +23,8 @@ export const NO_SLOT = -1;
 export interface RingListener {
   idle(): void;
   resized(node: number): void;
+  warned(node: number, what: number): void;
+  thresholdsPassed(): void;
 }
 
 export class Ring {
@@ -71,6 +73,7 @@ export class Ring {
     regionOffset: number,
     argument: number,
     buffers: number,
+    account: number,
   ): void {
     const at = this.#reserve(buffers > 1 ? 1 + ((buffers + 1) >> 1) : 1);
     const word = at * Descriptor.words;
@@ -79,6 +82,7 @@ export class Ring {
     this.#words[word + Descriptor.slot] = slot;
     this.#words[word + Descriptor.region] = region;
     this.#words[word + Descriptor.buffers] = buffers;
+    this.#words[word + Descriptor.account] = account;
     this.#words[word + Descriptor.generation] =
       slot === NO_SLOT ? 0 : (this.slots.generation[slot] as number);
     this.#floats[float + Descriptor.backend] = backend;
@@ -158,7 +162,7 @@ export class Ring {
       const result = floats[index * Completion.floats + Completion.result] as number;
       try {
         if (slot >= 0) owners[slot]?.settle(slot, result, node);
-        else this.#event(slot, node);
+        else this.#event(slot, node, result);
       } catch (error) {
         // Whatever it is, it must not take the rest of the batch with it.
         process.nextTick(rethrow, error);
@@ -167,9 +171,11 @@ export class Ring {
     this.#settling = false;
   }
 
-  #event(kind: number, node: number): void {
+  #event(kind: number, node: number, value: number): void {
     if (kind === CompletionEvent.idle) this.listener?.idle();
     else if (kind === CompletionEvent.resized) this.listener?.resized(node);
+    else if (kind === CompletionEvent.warning) this.listener?.warned(node, value);
+    else if (kind === CompletionEvent.writeThreshold) this.listener?.thresholdsPassed();
   }
 }
 

@@ -1,7 +1,8 @@
 import type { RequestCallback } from '../aio/slots.js';
 import { type ByteCount, callbackProblem } from './arguments.js';
+import type { CopyTarget } from './copy-target.js';
 import type { Problem } from './draft.js';
-import type { TruncateOptions, WriteOptions, ZeroOptions } from './options.js';
+import type { CopyOptions, TruncateOptions, WriteOptions, ZeroOptions } from './options.js';
 import type { RequestPort } from './request-port.js';
 
 /** Identifies a request that was submitted with a callback. */
@@ -65,6 +66,18 @@ export class AioForms {
 
   pdiscard(offset: ByteCount, bytes: ByteCount, callback: RequestCallback): AioRequest {
     return this.#submit(this.#port.draft.discard(offset, bytes), callback);
+  }
+
+  copyRange(
+    offset: ByteCount,
+    target: CopyTarget,
+    targetOffset: ByteCount,
+    bytes: ByteCount,
+    callback: RequestCallback,
+    options?: CopyOptions,
+  ): AioRequest {
+    const { draft } = this.#port;
+    return this.#submit(draft.copyRange(offset, target, targetOffset, bytes, options), callback);
   }
 
   flush(callback: RequestCallback): AioRequest {

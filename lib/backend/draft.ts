@@ -1,7 +1,8 @@
 // The request that is about to be submitted. Promise, callback and synchronous forms all fill this
 // one object and hand it to the same submit(); it is used again for the next request.
 
-import { Operation } from '../aio/protocol.js';
+import type { Handle } from '../aio/native-binding.js';
+import { Operation, RequestFlag } from '../aio/protocol.js';
 import { invalidArgumentValue, outOfRange } from '../errors/argument-errors.js';
 import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
@@ -15,10 +16,14 @@ import {
   optionsProblem,
   signalProblem,
 } from './arguments.js';
+import { type CopyTarget, copyTargetProblem } from './copy-target.js';
 import { ioctlPayloadBytes } from './ioctl-requests.js';
 import {
+  accountProblem,
+  type CopyOptions,
   preallocationProblem,
   type RequestOptions,
+  requestAccount,
   requestFlags,
   type TruncateOptions,
   truncateArgument,
@@ -38,12 +43,22 @@ export class Draft {
   /** Of requests without data. */
   length = 0;
   argument = 0;
+  /** Of a copy: the other backend. */
+  target: Handle = 0;
   buffer: ArrayBufferView | undefined;
   buffers: readonly ArrayBufferView[] | undefined;
   signal: AbortSignal | undefined;
+  /** AccountType; undefined: as the backend says. */
+  account: number | undefined;
 
   read(offset: ByteCount, buffer: ArrayBufferView, options?: RequestOptions): Problem {
     return this.#single(Operation.read, offset, buffer, options);
+  }
+
+  readUnthrottled(offset: ByteCount, buffer: ArrayBufferView, options?: RequestOptions): Problem {
+    const problem = this.read(offset, buffer, options);
+    this.flags |= RequestFlag.unthrottled;
+    return problem;
   }
 
   write(offset: ByteCount, buffer: ArrayBufferView, options?: WriteOptions): Problem {
@@ -64,6 +79,30 @@ export class Draft {
 
   discard(offset: ByteCount, bytes: ByteCount, options?: RequestOptions): Problem {
     return this.#ranged(Operation.discard, offset, bytes, options);
+  }
+
+  copyRange(
+    offset: ByteCount,
+    target: CopyTarget,
+    targetOffset: ByteCount,
+    bytes: ByteCount,
+    options: CopyOptions = {},
+  ): Problem {
+    return attempt(() => {
+      const problem =
+        byteCountProblem('offset', offset) ??
+        copyTargetProblem(target) ??
+        byteCountProblem('targetOffset', targetOffset) ??
+        optionsProblem(options);
+      if (problem !== undefined) return problem;
+      const { handle } = target;
+      const zeroes = options.zeroWrite ? RequestFlag.zeroWrite : 0;
+      const wrong = this.#ranged(Operation.copyRange, offset, bytes, options);
+      this.flags |= zeroes;
+      this.argument = Number(targetOffset);
+      this.target = handle;
+      return wrong;
+    });
   }
 
   flush(options?: RequestOptions): Problem {
@@ -99,6 +138,50 @@ export class Draft {
     const failed = this.#plain(Operation.ioctl, 0, request, options);
     this.buffer = data;
     return failed;
+  }
+
+  saveVmstate(position: ByteCount, buffer: ArrayBufferView): Problem {
+    return this.#single(Operation.saveVmstate, position, buffer, undefined);
+  }
+
+  loadVmstate(position: ByteCount, buffer: ArrayBufferView): Problem {
+    return this.#single(Operation.loadVmstate, position, buffer, undefined);
+  }
+
+  /** Of no range: the answer, or all there is to say, lies in `memory`. */
+  ask(operation: number, memory: Uint8Array | undefined, options?: RequestOptions): Problem {
+    const problem = this.#plain(operation, 0, 0, options);
+    this.buffer = memory;
+    return problem;
+  }
+
+  /** `memory` takes the answer; `flags` are those of StatusQuery. */
+  blockStatus(
+    offset: ByteCount,
+    bytes: ByteCount,
+    memory: ArrayBufferView,
+    flags: number,
+    options?: RequestOptions,
+  ): Problem {
+    const problem =
+      byteCountProblem('offset', offset) ??
+      byteCountProblem('length', bytes) ??
+      this.#plain(Operation.blockStatus, Number(offset), Number(bytes), options);
+    this.flags = flags;
+    this.buffer = memory;
+    return problem;
+  }
+
+  makeZero(options?: ZeroOptions): Problem {
+    return this.#plain(Operation.makeZero, 0, 0, options);
+  }
+
+  makeEmpty(options?: RequestOptions): Problem {
+    return this.#plain(Operation.makeEmpty, 0, 0, options);
+  }
+
+  check(options?: RequestOptions): Problem {
+    return this.#plain(Operation.check, 0, 0, options);
   }
 
   abort(result: number): Problem {
@@ -186,12 +269,14 @@ export class Draft {
     const problem = optionsProblem(options);
     if (problem !== undefined) return problem;
     return attempt(() => {
-      const { signal } = options;
-      const wrong = signal === undefined ? undefined : signalProblem(signal);
+      const { signal, account } = options;
+      const wrong =
+        (signal === undefined ? undefined : signalProblem(signal)) ?? accountProblem(account);
       const flags = requestFlags(options);
       // Only now, since a getter among the options could have used this very object.
       if (wrong === undefined) {
         this.#fill(operation, flags, offset, length, 0, buffer, buffers, signal);
+        this.account = requestAccount(operation, account);
       }
       return wrong;
     });
@@ -215,12 +300,13 @@ export class Draft {
     this.buffer = buffer;
     this.buffers = buffers;
     this.signal = signal;
+    this.account = undefined;
   }
 }
 
 function unknownIoctl(request: number): BlockError {
   const text =
-    `nothing is known about the size of the data of request 0x${request.toString(16)}, ` +
-    `so the kernel could write anywhere`;
+    `what memory request 0x${request.toString(16)} uses is not known from its number, ` +
+    `so the kernel could write anywhere (SCSI commands go through sgIo())`;
   return new BlockError(Errno.EINVAL, { operation: 'ioctl', text });
 }

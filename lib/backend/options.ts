@@ -1,12 +1,18 @@
 // What requests may be told beside their range and data.
 
-import { RequestFlag } from '../aio/protocol.js';
+import { type AccountingType, isAccountingType } from '../accounting/accounting.js';
+import { AccountType, Operation, RequestFlag } from '../aio/protocol.js';
 import { invalidArgumentValue } from '../errors/argument-errors.js';
 
 /** Numbers of native block::Preallocation. */
 const Preallocation = { off: 0, metadata: 1, falloc: 2, full: 3 } as const;
 
 export interface RequestOptions {
+  /**
+   * Whether the request goes into the statistics of its backend, true: as what it is, or as what.
+   * Default: what `blk.accountRequests` says; for synchronous forms false.
+   */
+  readonly account?: boolean | AccountingType | undefined;
   /**
    * Aborting lets a request that still waits in a drained section leave with an AbortError. One
    * that runs already ends with its true result.
@@ -34,6 +40,17 @@ export interface ZeroOptions extends WriteOptions {
   readonly noFallback?: boolean | undefined;
 }
 
+/** Of a copy. The others of a zero-write are for `zeroWrite`. */
+export interface CopyOptions extends RequestOptions {
+  /** Zeroes go to the target, and the source is not read (BDRV_REQ_ZERO_WRITE). */
+  readonly zeroWrite?: boolean | undefined;
+  /** The data that a guest sees in the target stays the same (BDRV_REQ_WRITE_UNCHANGED). */
+  readonly writeUnchanged?: boolean | undefined;
+  readonly fua?: boolean | undefined;
+  readonly mayUnmap?: boolean | undefined;
+  readonly noFallback?: boolean | undefined;
+}
+
 /** How a growing image gets its space (QAPI: PreallocMode). */
 export type PreallocationMode = keyof typeof Preallocation;
 
@@ -53,6 +70,36 @@ const FLAGS = [
   'mayUnmap',
   'noFallback',
 ] as const;
+
+/** What operations are accounted as; zero-writes are writes. */
+const ACCOUNTED_AS: Readonly<Record<number, number>> = {
+  [Operation.read]: AccountType.read,
+  [Operation.write]: AccountType.write,
+  [Operation.writeZeroes]: AccountType.write,
+  [Operation.discard]: AccountType.unmap,
+  [Operation.flush]: AccountType.flush,
+};
+
+export function accountedAs(operation: number): number {
+  return ACCOUNTED_AS[operation] ?? AccountType.none;
+}
+
+export function accountProblem(value: unknown): Error | undefined {
+  if (value === undefined || typeof value === 'boolean' || isAccountingType(value))
+    return undefined;
+  const types = Object.keys(AccountType).join(', ');
+  return invalidArgumentValue('options.account', `a boolean or one of ${types}`, value);
+}
+
+/** The descriptor's accounting type of a request that asks for one; undefined: as its backend says. */
+export function requestAccount(
+  operation: number,
+  account: boolean | AccountingType | undefined,
+): number | undefined {
+  if (account === undefined) return undefined;
+  if (typeof account === 'string') return AccountType[account];
+  return account ? accountedAs(operation) : AccountType.none;
+}
 
 /** The BDRV_REQ_* bits of a request's options. */
 export function requestFlags(options: ZeroOptions | undefined): number {

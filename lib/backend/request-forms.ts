@@ -2,7 +2,14 @@ import { isFailure } from '../aio/native-binding.js';
 import { outOfRange } from '../errors/argument-errors.js';
 import { failureError } from '../errors/native-failure.js';
 import type { ByteCount } from './arguments.js';
-import type { RequestOptions, TruncateOptions, WriteOptions, ZeroOptions } from './options.js';
+import type { CopyTarget } from './copy-target.js';
+import type {
+  CopyOptions,
+  RequestOptions,
+  TruncateOptions,
+  WriteOptions,
+  ZeroOptions,
+} from './options.js';
 import type { RequestPort } from './request-port.js';
 
 /**
@@ -33,6 +40,19 @@ export abstract class RequestForms {
     return this.port.promise(this.port.draft.read(offset, buffer, options));
   }
 
+  /**
+   * The same past all throttling of the backend, which is not charged either; throttle nodes below
+   * throttle it as any other. For what a guest has not asked for, such as guessing a geometry.
+   * (blk_pread_unthrottled)
+   */
+  preadUnthrottled(
+    offset: ByteCount,
+    buffer: ArrayBufferView,
+    options?: RequestOptions,
+  ): Promise<number> {
+    return this.port.promise(this.port.draft.readUnthrottled(offset, buffer, options));
+  }
+
   /** Writes all of `buffer` and resolves to the number of bytes. (blk_pwrite) */
   pwrite(offset: ByteCount, buffer: ArrayBufferView, options?: WriteOptions): Promise<number> {
     return this.port.promise(this.port.draft.write(offset, buffer, options));
@@ -56,6 +76,15 @@ export abstract class RequestForms {
     return this.port.promise(this.port.draft.writev(offset, buffers, options));
   }
 
+  /**
+   * Writes all of `buffer` compressed, where the driver can, and resolves to the number of bytes;
+   * ENOTSUP where it cannot. Not durable at once, even without a write cache.
+   * (blk_pwrite_compressed)
+   */
+  pwriteCompressed(offset: ByteCount, buffer: ArrayBufferView): Promise<number> {
+    return this.port.promise(this.port.draft.write(offset, buffer, { compressed: true }));
+  }
+
   /** Makes a range read as zeroes; resolves to 0. (blk_pwrite_zeroes) */
   pwriteZeroes(offset: ByteCount, bytes: ByteCount, options?: ZeroOptions): Promise<number> {
     return this.port.promise(this.port.draft.writeZeroes(offset, bytes, options));
@@ -67,6 +96,26 @@ export abstract class RequestForms {
    */
   pdiscard(offset: ByteCount, bytes: ByteCount, options?: RequestOptions): Promise<number> {
     return this.port.promise(this.port.draft.discard(offset, bytes, options));
+  }
+
+  /**
+   * Copies `bytes` bytes inside the kernel to a backend of the same context, which may be this one;
+   * resolves to 0. It neither waits in a drained section nor is made durable, whatever the write
+   * cache is. (blk_co_copy_range)
+   *
+   * EIO, ENOMEDIUM: the source is checked like a read, then the target like a write. ENOTSUP: nothing
+   * was written, as the drivers of the two ends cannot, or they live in different contexts; read and
+   * write instead. ENOSPC may mean the same to file systems. Whatever else copy_file_range(2) gives.
+   */
+  copyRange(
+    offset: ByteCount,
+    target: CopyTarget,
+    targetOffset: ByteCount,
+    bytes: ByteCount,
+    options?: CopyOptions,
+  ): Promise<number> {
+    const problem = this.port.draft.copyRange(offset, target, targetOffset, bytes, options);
+    return this.port.promise(problem);
   }
 
   /** Makes durable what was written and had completed before this call; resolves to 0. */
@@ -108,6 +157,10 @@ export abstract class RequestForms {
     return this.port.sync(this.port.draft.read(offset, buffer));
   }
 
+  preadUnthrottledSync(offset: ByteCount, buffer: ArrayBufferView): number {
+    return this.port.sync(this.port.draft.readUnthrottled(offset, buffer));
+  }
+
   pwriteSync(offset: ByteCount, buffer: ArrayBufferView, options?: WriteOptions): number {
     return this.port.sync(this.port.draft.write(offset, buffer, options));
   }
@@ -124,12 +177,26 @@ export abstract class RequestForms {
     return this.port.sync(this.port.draft.writev(offset, buffers, options));
   }
 
+  pwriteCompressedSync(offset: ByteCount, buffer: ArrayBufferView): number {
+    return this.port.sync(this.port.draft.write(offset, buffer, { compressed: true }));
+  }
+
   pwriteZeroesSync(offset: ByteCount, bytes: ByteCount, options?: ZeroOptions): number {
     return this.port.sync(this.port.draft.writeZeroes(offset, bytes, options));
   }
 
   pdiscardSync(offset: ByteCount, bytes: ByteCount): number {
     return this.port.sync(this.port.draft.discard(offset, bytes));
+  }
+
+  copyRangeSync(
+    offset: ByteCount,
+    target: CopyTarget,
+    targetOffset: ByteCount,
+    bytes: ByteCount,
+    options?: CopyOptions,
+  ): number {
+    return this.port.sync(this.port.draft.copyRange(offset, target, targetOffset, bytes, options));
   }
 
   flushSync(): number {

@@ -6,7 +6,7 @@ import type { AbortSignals } from '../aio/abort-signals.js';
 import type { Environment } from '../aio/environment.js';
 import type { Handle, NativeFailure } from '../aio/native-binding.js';
 import type { BufferPool } from '../aio/pool.js';
-import { Operation } from '../aio/protocol.js';
+import { AccountType, Operation } from '../aio/protocol.js';
 import { NO_SLOT, type Ring } from '../aio/ring.js';
 import type { Slab } from '../aio/slab.js';
 import type { RequestCallback, SlotOwner, SlotTable, Ticket } from '../aio/slots.js';
@@ -15,6 +15,7 @@ import { Errno } from '../errors/errno.js';
 import { failureText } from '../errors/native-failure.js';
 import { type RequestMedium, requestText } from '../errors/request-failure.js';
 import { Draft, type Problem } from './draft.js';
+import { accountedAs } from './options.js';
 import { copyOut, Transfer } from './transfer.js';
 
 /** What requests need to know about the backend that they belong to. */
@@ -36,12 +37,33 @@ const OPERATION_NAMES: Readonly<Record<number, string>> = {
   [Operation.truncate]: 'truncate',
   [Operation.ioctl]: 'ioctl',
   [Operation.length]: 'getlength',
+  [Operation.blockStatus]: 'block_status',
+  [Operation.makeZero]: 'make_zero',
+  [Operation.makeEmpty]: 'make_empty',
+  [Operation.check]: 'check',
   [Operation.abort]: 'abort_request',
+  [Operation.copyRange]: 'copy_range',
+  [Operation.saveVmstate]: 'save_vmstate',
+  [Operation.loadVmstate]: 'load_vmstate',
+  [Operation.probeBlockSizes]: 'probe_blocksizes',
+  [Operation.probeGeometry]: 'probe_geometry',
+  [Operation.sgIo]: 'sg_io',
+  [Operation.sectors]: 'get_geometry',
 };
+
+/** Operations beside reads that leave something in their buffer. */
+const ANSWERS: ReadonlySet<number> = new Set([
+  Operation.ioctl,
+  Operation.blockStatus,
+  Operation.loadVmstate,
+  Operation.probeBlockSizes,
+  Operation.probeGeometry,
+  Operation.sgIo,
+]);
 
 /** Operations whose range belongs into their errors. */
 function isRanged(operation: number): boolean {
-  return operation <= Operation.discard;
+  return operation <= Operation.discard || operation === Operation.copyRange;
 }
 
 // A promise's functions, caught without a closure per request.
@@ -65,6 +87,8 @@ function runCallback(callback: RequestCallback, error: Error | null, result: num
 
 export class RequestPort implements SlotOwner {
   readonly draft = new Draft();
+  /** Asynchronous requests that say nothing else are accounted as what they are. */
+  accountRequests = false;
   readonly #ring: Ring;
   readonly #slots: SlotTable;
   readonly #slab: Slab;
@@ -242,6 +266,8 @@ export class RequestPort implements SlotOwner {
     if (buffer !== undefined) return this.#transfer.setBuffer(buffer, copiesIn);
     if (buffers !== undefined) return this.#transfer.setVector(buffers, copiesIn);
     this.#transfer.setNone(length);
+    // A copy has no memory, so the word is free for the other backend.
+    if (operation === Operation.copyRange) this.#transfer.regionOffset = this.draft.target;
     return 0;
   }
 
@@ -259,6 +285,7 @@ export class RequestPort implements SlotOwner {
       transfer.regionOffset,
       argument,
       buffers,
+      draft.account ?? this.#defaultAccount(slot),
     );
     if (buffers <= 1) return;
     for (let index = 0; index < buffers; index += 2) {
@@ -266,6 +293,12 @@ export class RequestPort implements SlotOwner {
       const count = Math.min(2, buffers - index);
       this.#ring.pushVector(vectorRegions, vectorOffsets, vectorLengths, index, count);
     }
+  }
+
+  #defaultAccount(slot: number): number {
+    // A synchronous request is its caller's own business (ACCT-1).
+    const accounted = this.accountRequests && slot !== NO_SLOT;
+    return accounted ? accountedAs(this.draft.operation) : AccountType.none;
   }
 
   #watch(slot: number, signal: AbortSignal): void {
@@ -285,7 +318,8 @@ export class RequestPort implements SlotOwner {
     const transfers = operation === Operation.read || operation === Operation.write;
     const report =
       operation === Operation.truncate ? this.#ring.binding.takeReport(slot) : undefined;
-    const request = { errno, node, offset, length, ranged, transfers };
+    const copies = operation === Operation.copyRange;
+    const request = { errno, node, offset, length, ranged, transfers, copies };
     return new BlockError(errno, {
       text: report ? failureText(report) : requestText(request, this.#owner.medium()),
       operation: OPERATION_NAMES[operation] ?? `operation ${operation}`,
@@ -298,7 +332,7 @@ export class RequestPort implements SlotOwner {
 }
 
 function readsData(operation: number): boolean {
-  return operation === Operation.read || operation === Operation.ioctl;
+  return operation === Operation.read || ANSWERS.has(operation);
 }
 
 function resultOf(error: Error): number {

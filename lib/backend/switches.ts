@@ -1,8 +1,8 @@
 import { BackendFlag } from '../aio/protocol.js';
-import { RequestForms } from './request-forms.js';
+import { DeviceForms } from './device-forms.js';
 
 /** What an owner can switch on a backend. A change concerns the requests that are made after it. */
-export abstract class BackendSwitches extends RequestForms {
+export abstract class BackendSwitches extends DeviceForms {
   #writeCache = true;
   #allowWriteBeyondEnd = false;
   #requestQueueing = true;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command, CommanderError, type Option } from 'commander';
 import { addBench } from './commands/bench.js';
 import { addDemo } from './commands/demo.js';
+import { addGraph } from './commands/graph.js';
 import { addInfo } from './commands/info.js';
 import { CliError, ExitCode } from './shared/cli-error.js';
 
@@ -32,6 +33,7 @@ function makeProgram(): Command {
   // They inherit what was configured above.
   addDemo(program);
   addBench(program);
+  addGraph(program);
   addInfo(program);
   return program;
 }

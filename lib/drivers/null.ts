@@ -10,6 +10,8 @@ function nullDriver(name: string): DriverDefinition {
       { name: 'latency-ns', type: 'integer', default: 0 },
       { name: 'read-zeroes', type: 'boolean', default: false },
     ],
+    reopens: [],
+    protocol: (filename) => (filename === `${name}://` ? {} : undefined),
     children: [],
     leavesReadBuffers: (options) => options['read-zeroes'] !== true,
   };

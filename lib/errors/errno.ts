@@ -7,6 +7,7 @@ const EXTRA: ReadonlyMap<number, readonly [name: string, text: string]> = new Ma
   [11, ['EAGAIN', 'resource temporarily unavailable']],
   [15, ['ENOTBLK', 'block device required']],
   [35, ['EDEADLK', 'resource deadlock would occur']],
+  [37, ['ENOLCK', 'no locks available']],
   [39, ['ENOTEMPTY', 'directory not empty']],
   [77, ['EBADFD', 'file descriptor in bad state']],
   [95, ['ENOTSUP', 'operation not supported']],
@@ -24,9 +25,12 @@ export const Errno = {
   EPERM: -constants.errno.EPERM,
   EIO: -constants.errno.EIO,
   ENOMEM: -constants.errno.ENOMEM,
+  ENOENT: -constants.errno.ENOENT,
+  ENODEV: -constants.errno.ENODEV,
   EBUSY: -constants.errno.EBUSY,
   EEXIST: -constants.errno.EEXIST,
   EINVAL: -constants.errno.EINVAL,
+  EXDEV: -constants.errno.EXDEV,
   EDEADLK: -constants.errno.EDEADLK,
   ENOTSUP: -95,
   ENOMEDIUM: -123,
@@ -44,6 +48,12 @@ function nodeNames(): Map<number, string> {
 export function errnoName(errno: number): string {
   const number = -errno;
   return EXTRA.get(number)?.[0] ?? nodeNames().get(number) ?? `E${number}`;
+}
+
+/** 'ENOENT' -> 2; undefined when there is none of that name. */
+export function errnoNumber(name: string): number | undefined {
+  for (const [number, [known]] of EXTRA) if (known === name) return number;
+  return (constants.errno as Readonly<Record<string, number>>)[name];
 }
 
 /** -2 -> 'no such file or directory'. */

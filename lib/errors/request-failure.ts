@@ -14,6 +14,8 @@ export interface FailedRequest {
   readonly ranged: boolean;
   /** It has data: a read or write. */
   readonly transfers: boolean;
+  /** It copies from one backend to another. */
+  readonly copies?: boolean;
 }
 
 /** The medium that it was meant for. */
@@ -36,11 +38,21 @@ function rangeText({ offset, length, transfers }: FailedRequest, size: number): 
   return `the range must lie within the medium, which has ${size} bytes`;
 }
 
+/** Which end of a copy was wrong is not known here, apart from the node. */
+function copyText({ errno, node }: FailedRequest): string | undefined {
+  if (errno === Errno.ENOTSUP) {
+    return 'the kernel cannot copy between these two; both must live in one context and end in files';
+  }
+  if (errno !== Errno.EIO || node !== 0) return undefined;
+  return 'the range must lie within the medium of each end';
+}
+
 /** A sentence that says what was expected; undefined: the errno tells all that is known. */
 export function requestText(
   request: FailedRequest,
   medium: RequestMedium | undefined,
 ): string | undefined {
+  if (request.copies) return copyText(request);
   if (!request.ranged || medium === undefined) return undefined;
   if (request.errno === Errno.EIO && request.node === 0) return rangeText(request, medium.length);
   if (request.errno !== Errno.EPERM) return undefined;

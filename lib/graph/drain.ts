@@ -35,15 +35,17 @@ export function upward(roots: Iterable<DrainMember>): Set<DrainMember> {
 export class DrainSection {
   readonly #drains: Drains;
   readonly #scope: DrainScope;
+  /** Exactly those that have been told of the section and not of its end. */
   #members = new Set<DrainMember>();
   #ended = false;
+  /** Members call foreign code, from which the section may be refreshed or ended. */
+  #changes = 0;
   readonly #waiting: (() => void)[] = [];
 
   /** @internal */
   constructor(drains: Drains, scope: DrainScope) {
     this.#drains = drains;
     this.#scope = scope;
-    this.refresh();
   }
 
   get ended(): boolean {
@@ -54,10 +56,14 @@ export class DrainSection {
   refresh(): void {
     if (this.#ended) return;
     const now = upward(this.#scope());
-    const before = this.#members;
-    this.#members = now;
-    for (const member of now) if (!before.has(member)) member.quiesce(true);
-    for (const member of before) if (!now.has(member)) member.quiesce(false);
+    this.#changes += 1;
+    const change = this.#changes;
+    // Each of these may have led here again, to a newer list of members.
+    for (const member of now) if (change === this.#changes) this.#join(member);
+    for (const member of [...this.#members]) {
+      if (change === this.#changes && !now.has(member)) this.#leave(member);
+    }
+    if (change === this.#changes) this.#members = now;
   }
 
   /** Nothing is under way in any member. */
@@ -76,6 +82,15 @@ export class DrainSection {
     });
   }
 
+  /**
+   * Runs `body` in a moment in which the section is quiet, now if it is. Others may have broken the
+   * quiet since somebody was told of it: with requests that no section holds back.
+   */
+  async whenQuiet<T>(body: () => T): Promise<T> {
+    while (!this.#ended && !this.isQuiet()) await this.quiet();
+    return body();
+  }
+
   /** @internal */
   evaluate(): void {
     if (this.#waiting.length === 0 || !(this.#ended || this.isQuiet())) return;
@@ -89,15 +104,24 @@ export class DrainSection {
   end(): void {
     if (this.#ended) throw new BlockUsageError('this drained section has ended already');
     this.#ended = true;
+    this.#changes += 1;
     this.#drains.forget(this);
-    const members = this.#members;
-    this.#members = new Set();
     // Nodes before the backends above them: what starts finds its nodes open.
-    for (const member of members) member.quiesce(false);
+    for (const member of [...this.#members]) this.#leave(member);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#ended) this.end();
+  }
+
+  #join(member: DrainMember): void {
+    if (this.#members.has(member)) return;
+    this.#members.add(member);
+    member.quiesce(true);
+  }
+
+  #leave(member: DrainMember): void {
+    if (this.#members.delete(member)) member.quiesce(false);
   }
 }
 
@@ -110,7 +134,9 @@ export class Drains {
   /** Takes effect before it returns. */
   begin(scope: DrainScope): DrainSection {
     const section = new DrainSection(this, scope);
+    // First: whoever is told of it may make new members.
     this.#active.add(section);
+    section.refresh();
     return section;
   }
 

@@ -1,9 +1,14 @@
 // What lib/ knows about a driver: a short declaration per driver, in lib/drivers/.
 
+import type { BlockNode } from './node.js';
 import type { Grant, ParentState } from './permissions.js';
+import type { Signature } from './signature.js';
 
 export type OptionValue = boolean | number | string;
 export type DriverOptions = Readonly<Record<string, OptionValue>>;
+
+/** A common option that some drivers see natively, too. */
+export type PassedOption = 'cache.direct' | 'auto-read-only';
 
 export interface OptionDefinition {
   /** QAPI's name, with dots: 'cache.direct'. */
@@ -12,8 +17,14 @@ export interface OptionDefinition {
   /** Absent and not required: not passed to native/. */
   readonly default?: OptionValue;
   readonly required?: boolean;
+  /** It decides what the node shows, so a file's name alone does not tell (GRAPH-11). */
+  readonly strong?: boolean;
   /** The only values of a string. */
   readonly values?: readonly string[];
+  /** Not one option but all below its name: 'roles.file', 'roles.backing' ... */
+  readonly group?: boolean;
+  /** A list of such values ('take.0', 'take.1'), or of objects with these fields ('rules.0.event'). */
+  readonly list?: true | readonly OptionDefinition[];
 }
 
 export interface ChildDefinition {
@@ -26,15 +37,68 @@ export interface ChildDefinition {
   permissions?(parents: Grant, state: ParentState, options: DriverOptions): Grant;
 }
 
+/** What a new image would take of its file, in bytes (QAPI: BlockMeasureInfo). */
+export interface ImageMeasures {
+  /** At first. */
+  readonly required: number;
+  /** When all of the disk was written. */
+  readonly fullyAllocated: number;
+}
+
+/** Nobody said that an image is of this format, and its bytes say nothing, either. */
+export interface GuessedFormat {
+  /** Options beside the user's for its native half. */
+  options(): DriverOptions;
+  /** What the user should know when the image can be written. */
+  readonly warning: string;
+}
+
 export interface DriverDefinition {
   /** QAPI's BlockdevDriver. */
   readonly name: string;
   readonly options: readonly OptionDefinition[];
   /** Common options that native/ wants to see as well. */
-  readonly passes?: readonly 'cache.direct'[];
+  readonly passes?: readonly PassedOption[];
   readonly children: readonly ChildDefinition[];
+  /** Children whose names or roles only the options tell; beside `children`. */
+  moreChildren?(options: DriverOptions): readonly ChildDefinition[];
+  /** By which bytes its images are known; then they are of this format for certain. */
+  readonly signatures?: readonly Signature[];
+  /** Beside `signatures`: how certain it is, from 1 to 100, that an image is of this format; 0: it is not (GRAPH-7). */
+  probe?(header: Uint8Array, filename: string): number;
+  /** What holds of an image whose format was only guessed to be this one. */
+  readonly guessed?: GuessedFormat;
+  /** It opens files by their name: the options for one; undefined: it cannot have that name. */
+  protocol?(filename: string): DriverOptions | undefined;
+  /** The name of the backing file in the image; '' without one (GRAPH-10). */
+  backingFilename?(node: BlockNode): string;
+  /** Writes the name of a new backing file into the image (GRAPH-23). */
+  setBackingName?(node: BlockNode, name: string): Promise<void>;
+  /** Moves what the overlay holds into its backing file (bdrv_commit). */
+  commit?(node: BlockNode): Promise<void>;
+  /** It can make new images natively. */
+  readonly creates?: boolean;
+  /** What a new image for a disk of `size` bytes would take. */
+  measure?(size: number): ImageMeasures;
+  /** SCSI generic: commands go to the device as they are. */
+  readonly isSg?: boolean;
+  /** Options that a reopen may change; absent: the driver cannot be reopened (REOP-14). */
+  readonly reopens?: readonly string[];
+  /** It opens its image for writing only while somebody writes (FILE-3). */
+  readonly autoReadOnly?: boolean;
+  /** What native/ gets in place of the options; may read files. @throws (rejects) BlockError */
+  nativeOptions?(options: DriverOptions): Promise<DriverOptions>;
   /** A sentence about options that do not go together. */
   check?(options: DriverOptions): string | undefined;
+  /** It has been opened natively, and nobody uses it yet. What is thrown lets the open fail. */
+  opened?(node: BlockNode): void;
+  /** It is going to be closed, with nothing under way. */
+  closing?(node: BlockNode): void;
+  /** Last thing that can refuse a reopen; then exactly one of the two is called. */
+  reopening?(
+    node: BlockNode,
+    options: DriverOptions,
+  ): { readonly commit: () => void; readonly abort: () => void };
   /** Successful reads leave the buffer as it was. */
   leavesReadBuffers?(options: DriverOptions): boolean;
 }
@@ -46,8 +110,27 @@ export function registerDriver(definition: DriverDefinition): void {
   definitions.set(definition.name, definition);
 }
 
+/** All children that a node of these options can have. */
+export function childrenOf(
+  driver: DriverDefinition,
+  options: DriverOptions,
+): readonly ChildDefinition[] {
+  return [...driver.children, ...(driver.moreChildren?.(options) ?? [])];
+}
+
 export function findDriver(name: string): DriverDefinition | undefined {
   return definitions.get(name);
+}
+
+/** In order of registration. */
+export function drivers(): Iterable<DriverDefinition> {
+  return definitions.values();
+}
+
+/** The driver for names that begin with `prefix:`. */
+export function findProtocol(prefix: string): DriverDefinition | undefined {
+  const driver = definitions.get(prefix);
+  return driver?.protocol === undefined ? undefined : driver;
 }
 
 export function driverNames(): string[] {

@@ -1,12 +1,35 @@
+import { type BlockDeviceStats, nodeStats } from '../accounting/block-stats.js';
 import type { AioContext } from '../aio/context.js';
-import type { Handle, NativeBinding, NativeNodeInfo } from '../aio/native-binding.js';
+import type {
+  Handle,
+  NativeBinding,
+  NativeFailure,
+  NativeNodeInfo,
+} from '../aio/native-binding.js';
+import { ChildRole, Permission } from '../aio/protocol.js';
 import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import type { DrainMember } from './drain.js';
 import type { ChildDefinition, DriverDefinition, DriverOptions } from './driver-definition.js';
 import type { Edge, GraphParent } from './edge.js';
+import type { DetectZeroes, NodeState } from './node-state.js';
+import { type BlockOperation, type BlockReason, OpBlockers } from './op-blockers.js';
 import type { NodePlan } from './options.js';
 import { defaultGrant, type Grant, NO_GRANT } from './permissions.js';
+
+/** What a backing file may be part of all the same (OPB-6). */
+const ALLOWED_ON_BACKING: readonly BlockOperation[] = [
+  'commit-target',
+  'stream',
+  'backup-source',
+  'backup-target',
+];
+
+/** With these, an image must be open for writing. */
+export const NEEDS_WRITING = Permission.write | Permission.writeUnchanged | Permission.resize;
+
+/** Numbers of native block::DetectZeroes. */
+const DETECT_ZEROES: Readonly<Record<DetectZeroes, number>> = { off: 0, on: 1, unmap: 2 };
 
 /** A node's link to one of its children, with the driver's word on permissions. */
 export interface NodeChild {
@@ -26,13 +49,9 @@ export interface BlockNodeInfo extends NativeNodeInfo {
  * its users. Nodes are opened and closed by the graph; requests reach them through backends.
  */
 export class BlockNode implements GraphParent {
+  readonly kind = 'block-driver';
   readonly name: string;
   readonly driver: DriverDefinition;
-  /** The driver's own options, defaults included. */
-  readonly options: DriverOptions;
-  readonly readOnly: boolean;
-  readonly forceShare: boolean;
-  readonly context: AioContext;
   /** Unique in its environment. */
   readonly id: number;
   /** In order of attachment, which is native's order too. */
@@ -40,8 +59,30 @@ export class BlockNode implements GraphParent {
   /** Newest first, as QEMU lists them. */
   readonly parents: Edge[] = [];
   readonly deviceName = '';
+  /** Nodes go wherever their users go. */
+  readonly pinsContext = false;
+  /** Opened as an inline child of this node, whose options are its defaults. */
+  inheritsFrom: BlockNode | undefined;
+  /** Added by blockdevAdd(), and only to be deleted by blockdevDel(). */
+  monitorOwned = false;
+  /** Put there by an operation, such as a job, and not by a user. */
+  implicit = false;
+  /** Held by code that is about to use it (bdrv_ref). */
+  references = 0;
+  /** @internal What the driver has locked: the sum of its users, as last set. */
+  granted: Grant = NO_GRANT;
+  /** @internal Names the next edge. */
+  nextKey = 0;
+  /** @internal */
+  readonly blockers = new OpBlockers();
+  /** @internal Its auto-read-only image is open for writing. */
+  openForWriting: boolean;
   readonly #binding: NativeBinding;
+  #context: AioContext;
+  #state: NodeState;
   #handle: Handle;
+  /** Why it is blocked as the backing file of the parent at that edge. */
+  readonly #backingReasons = new Map<Edge, BlockReason>();
 
   /** @internal */
   constructor(
@@ -55,11 +96,14 @@ export class BlockNode implements GraphParent {
     this.#handle = handle;
     this.name = name;
     this.driver = plan.driver;
-    this.options = Object.freeze(plan.options);
-    this.readOnly = plan.readOnly;
-    this.forceShare = plan.forceShare;
-    this.context = context;
+    this.#state = Object.freeze({ ...plan.state, options: Object.freeze(plan.state.options) });
+    this.#context = context;
     this.id = binding.nodeInfo(handle).id;
+    this.openForWriting = !plan.state.readOnly && !this.opensOnDemand;
+  }
+
+  get context(): AioContext {
+    return this.#context;
   }
 
   get isClosed(): boolean {
@@ -71,15 +115,89 @@ export class BlockNode implements GraphParent {
     return this.#handle;
   }
 
+  get state(): NodeState {
+    return this.#state;
+  }
+
+  /** The driver's own options, defaults included. */
+  get options(): DriverOptions {
+    return this.#state.options;
+  }
+
+  get readOnly(): boolean {
+    return this.#state.readOnly;
+  }
+
+  get inactive(): boolean {
+    return this.#state.inactive;
+  }
+
+  /** It opens its image for writing only while somebody writes (FILE-3). */
+  get opensOnDemand(): boolean {
+    const { autoReadOnly, readOnly } = this.#state;
+    return this.driver.autoReadOnly === true && autoReadOnly && !readOnly;
+  }
+
+  /** Somebody needs it to stay. */
+  get isUsed(): boolean {
+    return this.parents.length > 0 || this.monitorOwned || this.references > 0;
+  }
+
+  /** The child with this name. */
+  child(name: string): NodeChild | undefined {
+    return this.children.find(({ edge }) => edge.name === name);
+  }
+
+  /** The child that holds what this node does not (bdrv_cow_child). */
+  get backing(): Edge | undefined {
+    return this.#edgeOfRole(ChildRole.cow);
+  }
+
+  /** The child whose content this node shows as it is (bdrv_filter_child). */
+  get filtered(): Edge | undefined {
+    return this.#edgeOfRole(ChildRole.filtered);
+  }
+
+  /** The child that holds the content (bdrv_primary_child). */
+  get storage(): Edge | undefined {
+    return this.#edgeOfRole(ChildRole.primary);
+  }
+
+  /** Every parent is a backend (bdrv_is_root_node). */
+  get isRootNode(): boolean {
+    return this.parents.every(({ parent }) => parent.kind === 'block-backend');
+  }
+
+  /** A backend is among the parents (bdrv_has_blk). */
+  get hasBackend(): boolean {
+    return this.parents.some(({ parent }) => parent.kind === 'block-backend');
+  }
+
   /** @throws BlockError ENOMEDIUM once closed. */
   info(): BlockNodeInfo {
-    if (this.isClosed) {
-      const text = 'the node is closed';
-      throw new BlockError(Errno.ENOMEDIUM, { operation: 'info', node: this.name, text });
-    }
+    this.#checkOpen('info');
     const { name, readOnly, driver } = this;
     const native = this.#binding.nodeInfo(this.#handle);
     return Object.freeze({ ...native, name, driver: driver.name, readOnly });
+  }
+
+  /**
+   * Requests are accounted by the backends above, so all there is of a node is how far writes went.
+   *
+   * @throws BlockError ENOMEDIUM once closed.
+   */
+  get stats(): BlockDeviceStats {
+    return nodeStats(this.info().highestWrittenOffset);
+  }
+
+  /** @internal */
+  setWriteThreshold(bytes: number): void {
+    this.#binding.nodeSetWriteThreshold(this.#handle, bytes);
+  }
+
+  /** @internal */
+  size(): { readonly length: number; readonly requestAlignment: number } {
+    return this.info();
   }
 
   /** The first name that a backend above gives it; '' without one (bdrv_get_device_name). */
@@ -87,15 +205,113 @@ export class BlockNode implements GraphParent {
     return this.parents.find(({ parent }) => parent.deviceName !== '')?.parent.deviceName ?? '';
   }
 
+  /** The same, falling back to the node's name (bdrv_get_device_or_node_name). */
+  get deviceOrNodeName(): string {
+    return this.parentDeviceName || this.name;
+  }
+
+  // --- operation blockers
+
+  /** Why the operation must not be done, or undefined (bdrv_op_is_blocked). */
+  opBlocked(operation: BlockOperation): string | undefined {
+    const reason = this.blockers.reason(operation);
+    return reason && `Node '${this.deviceOrNodeName}' is busy: ${reason.message}`;
+  }
+
+  /** @internal A blocker that is not the graph's own: the node must not be closed. */
+  get foreignBlocker(): BlockReason | undefined {
+    return this.blockers.otherThan(new Set(this.#backingReasons.values()));
+  }
+
+  /** @internal A parent has linked this node. */
+  becameChild(edge: Edge): void {
+    if ((edge.role & ChildRole.cow) === 0) return;
+    const { parent } = edge;
+    const name = parent instanceof BlockNode ? parent.deviceOrNodeName : parent.describe();
+    const reason = { message: `node is used as backing hd of '${name}'` };
+    this.#backingReasons.set(edge, reason);
+    this.blockers.blockAll(reason);
+    for (const operation of ALLOWED_ON_BACKING) this.blockers.unblock(operation, reason);
+  }
+
+  /** @internal */
+  ceasedChild(edge: Edge): void {
+    const reason = this.#backingReasons.get(edge);
+    if (reason === undefined) return;
+    this.blockers.unblockAll(reason);
+    this.#backingReasons.delete(edge);
+  }
+
+  // --- permissions
+
   /** What a child's edge holds when the edges into this node hold `parents`. */
   childGrant({ definition, edge }: NodeChild, parents: Grant): Grant {
-    const state = { writable: !this.readOnly };
+    const { inactive } = this.#state;
+    const state = { writable: !this.readOnly && !inactive, inactive };
     // A node that nobody uses holds nothing (PERM-17).
-    if (this.parents.length === 0) return NO_GRANT;
-    const grant =
-      definition.permissions?.(parents, state, this.options) ??
-      defaultGrant(edge.role, parents, state);
-    return edge.child.forceShare ? { ...grant, shared: NO_GRANT.shared } : grant;
+    const used = this.parents.length > 0;
+    const grant = used
+      ? (definition.permissions?.(parents, state, this.options) ??
+        defaultGrant(edge.role, parents, state))
+      : NO_GRANT;
+    const permissions = grant.permissions | edge.extra;
+    const { shared } = edge.child.state.forceShare ? NO_GRANT : grant;
+    return { permissions, shared };
+  }
+
+  wantedGrant(edge: Edge): Grant {
+    return edge;
+  }
+
+  /** @internal */
+  checkPermissions({ permissions, shared }: Grant): number | NativeFailure {
+    return this.#binding.nodeCheckPermissions(this.#handle, permissions, shared);
+  }
+
+  /** @internal */
+  settlePermissions(commit: boolean): void {
+    this.#binding.nodeSettlePermissions(this.#handle, commit);
+  }
+
+  // --- native mirror
+
+  mirror(edge: Edge): number {
+    const { key, role, child, permissions, shared } = edge;
+    const { handle } = child;
+    return this.#binding.nodeSetChild(this.#handle, key, role, handle, permissions, shared);
+  }
+
+  mirrorRemoved(edge: Edge): number {
+    return this.#binding.nodeSetChild(this.#handle, edge.key, 0, 0, 0, 0);
+  }
+
+  /** @internal Transactions only. */
+  setState(state: NodeState): void {
+    this.#state = Object.freeze(state);
+  }
+
+  /** @internal */
+  mirrorState(): void {
+    const { readOnly, noFlush, discardUnmap, inactive, detectZeroes } = this.#state;
+    this.#binding.nodeSetState(this.#handle, {
+      readOnly,
+      noFlush,
+      discardUnmap,
+      inactive,
+      detectZeroes: DETECT_ZEROES[detectZeroes],
+    });
+  }
+
+  graphChanged(): void {
+    for (const { parent } of this.parents) parent.graphChanged();
+  }
+
+  refusesMove(): undefined {
+    return undefined;
+  }
+
+  moved(to: AioContext): void {
+    this.#context = to;
   }
 
   /** Reads may leave the caller's buffer as it is, here or below. */
@@ -110,12 +326,7 @@ export class BlockNode implements GraphParent {
     return `node '${this.name}'`;
   }
 
-  applyGrant(edge: Edge, grant: Grant): number {
-    const index = this.children.findIndex((child) => child.edge === edge);
-    const { permissions, shared } = grant;
-    const child = edge.child.handle;
-    return this.#binding.nodeSetChild(this.#handle, index, child, permissions, shared);
-  }
+  // --- drain
 
   quiesce(begin: boolean): void {
     if (!this.isClosed) this.#binding.nodeQuiesce(this.#handle, begin);
@@ -130,7 +341,7 @@ export class BlockNode implements GraphParent {
   }
 
   *drainParents(): Iterable<DrainMember> {
-    for (const { parent } of this.parents) yield parent;
+    for (const edge of this.parents) yield edge.parent.drainMember?.(edge) ?? edge.parent;
   }
 
   /** @internal Gives the handle up: the caller closes it. */
@@ -138,5 +349,15 @@ export class BlockNode implements GraphParent {
     const handle = this.#handle;
     this.#handle = 0;
     return handle;
+  }
+
+  #edgeOfRole(role: number): Edge | undefined {
+    return this.children.find(({ edge }) => (edge.role & role) !== 0)?.edge;
+  }
+
+  #checkOpen(operation: string): void {
+    if (!this.isClosed) return;
+    const text = 'the node is closed';
+    throw new BlockError(Errno.ENOMEDIUM, { operation, node: this.name, text });
   }
 }

@@ -5,8 +5,11 @@ import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 
 export type OptionScalar = boolean | number | string | null;
-/** Options as users write them: nested, or with dotted keys, or both. */
-export type OptionInput = OptionScalar | { readonly [name: string]: OptionInput | undefined };
+/** Options as users write them: nested, or with dotted keys, or both. Lists are 'name.0' ... */
+export type OptionInput =
+  | OptionScalar
+  | readonly OptionInput[]
+  | { readonly [name: string]: OptionInput | undefined };
 
 /** The whole of `options`, or one of them, is wrong. */
 export function optionError(path: string, text: string): BlockError {
@@ -31,12 +34,16 @@ function flatten(
   prefix: string,
   path: string,
   values: Map<string, OptionScalar>,
+  arrays: Set<string>,
 ): void {
   for (const [key, value] of Object.entries(input)) {
     const name = prefix + key;
     if (value === undefined) continue;
     if (isPlainObject(value)) {
-      flatten(value, `${name}.`, path, values);
+      flatten(value, `${name}.`, path, values, arrays);
+    } else if (Array.isArray(value)) {
+      arrays.add(name);
+      flatten(Object.fromEntries(value.entries()), `${name}.`, path, values, arrays);
     } else if (values.has(name)) {
       throw optionError(path + name, 'is given twice');
     } else if (value === null || ['boolean', 'number', 'string'].includes(typeof value)) {
@@ -51,23 +58,74 @@ export class OptionBag {
   /** Where these options stand in the user's: 'file.' */
   readonly #path: string;
   readonly #values: Map<string, OptionScalar>;
+  /** Names that were given as arrays, until they are taken. */
+  readonly #arrays: Set<string>;
 
-  private constructor(path: string, values: Map<string, OptionScalar>) {
+  private constructor(path: string, values: Map<string, OptionScalar>, arrays: Set<string>) {
     this.#path = path;
     this.#values = values;
+    this.#arrays = arrays;
   }
 
-  static from(input: { readonly [name: string]: unknown }): OptionBag {
+  /** @param path what errors put before the names of options. */
+  static from(input: { readonly [name: string]: unknown }, path = ''): OptionBag {
     const values = new Map<string, OptionScalar>();
-    flatten(input, '', '', values);
-    return new OptionBag('', values);
+    const arrays = new Set<string>();
+    flatten(input, '', path, values, arrays);
+    return new OptionBag(path, values, arrays);
   }
 
   pathOf(name: string): string {
     return this.#path + name;
   }
 
+  /** What was given by name and is no option of a child, before anything is taken. */
+  given(): Readonly<Record<string, boolean | number | string>> {
+    const given: Record<string, boolean | number | string> = {};
+    for (const [name, value] of this.#values) if (value !== null) given[name] = value;
+    return Object.freeze(given);
+  }
+
+  /** The same options, and those of `defaults` that are not given. Takes from one take from both. */
+  withDefaults(defaults: Readonly<Record<string, boolean | number | string>>): OptionBag {
+    for (const [name, value] of Object.entries(defaults)) {
+      if (!this.#values.has(name)) this.#values.set(name, value);
+    }
+    return this;
+  }
+
+  /** The same, with all that another has; it gives what this one has not got. */
+  withDefaultsOf(defaults: OptionBag): this {
+    for (const [name, value] of defaults.#values)
+      if (!this.#values.has(name)) this.set(name, value);
+    for (const name of defaults.#arrays) this.#arrays.add(name);
+    return this;
+  }
+
+  copy(): OptionBag {
+    return new OptionBag(this.#path, new Map(this.#values), new Set(this.#arrays));
+  }
+
+  /** The option, or any below it, is given. */
+  has(name: string): boolean {
+    return this.#values.has(name) || this.#arrays.has(name) || this.namesBelow(name).length > 0;
+  }
+
+  peek(name: string): OptionScalar | undefined {
+    return this.#values.get(name);
+  }
+
+  set(name: string, value: OptionScalar): void {
+    this.#values.set(name, value);
+  }
+
+  /** @throws BlockError EINVAL when the option was given as an array. */
+  refuseArray(name: string): void {
+    if (this.#arrays.has(name)) throw optionError(this.pathOf(name), 'cannot be an array');
+  }
+
   take(name: string): OptionScalar | undefined {
+    this.refuseArray(name);
     const value = this.#values.get(name);
     this.#values.delete(name);
     return value;
@@ -83,11 +141,17 @@ export class OptionBag {
       nested.set(key.slice(prefix.length), value);
       this.#values.delete(key);
     }
+    const arrays = new Set<string>();
+    for (const key of this.#arrays) {
+      if (!key.startsWith(prefix)) continue;
+      arrays.add(key.slice(prefix.length));
+      this.#arrays.delete(key);
+    }
     if (nested.size === 0) return scalar;
     if (scalar !== undefined) {
       throw optionError(this.pathOf(name), 'names a node, so it cannot have options as well');
     }
-    return new OptionBag(this.pathOf(prefix), nested);
+    return new OptionBag(this.pathOf(prefix), nested, arrays);
   }
 
   takeBoolean(name: string): boolean | undefined {
@@ -123,8 +187,22 @@ export class OptionBag {
     return value;
   }
 
+  /** The names of all options below `name`: 'roles' -> 'roles.file', 'roles.backing'. */
+  namesBelow(name: string): string[] {
+    return [...this.#values.keys()].filter((key) => key.startsWith(`${name}.`));
+  }
+
+  /** The indices of the list `name`, in order; from now on its elements can be taken. */
+  takeIndices(name: string): number[] {
+    this.#arrays.delete(name);
+    const keys = this.namesBelow(name).map((key) => key.slice(name.length + 1).split('.')[0] ?? '');
+    const indices = keys.filter((key) => /^\d{1,9}$/.test(key)).map(Number);
+    return [...new Set(indices)].sort((a, b) => a - b);
+  }
+
   /** Any option that nobody took. */
   leftover(): string | undefined {
+    for (const name of this.#arrays) return this.pathOf(name);
     for (const name of this.#values.keys()) return this.pathOf(name);
     return undefined;
   }

@@ -16,6 +16,8 @@ export interface Grant {
 export interface ParentState {
   /** The parent node is not read-only. */
   readonly writable: boolean;
+  /** The parent node is inactive: another process may be writing. */
+  readonly inactive?: boolean;
 }
 
 const { consistentRead: CR, write: W, writeUnchanged: WU, resize: RZ, all: ALL } = Permission;
@@ -104,6 +106,8 @@ export function storageGrant(role: number, parents: Grant, { writable }: ParentS
 /** The usual permissions on a child, by its role (QEMU: bdrv_default_perms). */
 export function defaultGrant(role: number, parents: Grant, state: ParentState): Grant {
   if ((role & ChildRole.filtered) !== 0) return filterGrant(parents);
-  if ((role & ChildRole.cow) !== 0) return cowGrant(parents);
-  return storageGrant(role, parents, state);
+  const isCow = (role & ChildRole.cow) !== 0;
+  const { permissions, shared } = isCow ? cowGrant(parents) : storageGrant(role, parents, state);
+  // PERM-14: whoever writes meanwhile writes for us.
+  return { permissions, shared: state.inactive ? shared | W | RZ : shared };
 }

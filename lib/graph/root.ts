@@ -2,11 +2,15 @@
 
 import type { AioContext } from '../aio/context.js';
 import type { Handle, NativeBackendInfo, NativeBinding } from '../aio/native-binding.js';
-import { Permission } from '../aio/protocol.js';
+import { ChildRole, Permission } from '../aio/protocol.js';
+import { BlockError } from '../errors/block-error.js';
+import { Errno } from '../errors/errno.js';
 import type { DrainMember } from './drain.js';
-import type { Edge, GraphParent } from './edge.js';
+import type { Edge, GraphParent, MoveQuestion } from './edge.js';
+import type { GraphChange } from './graph-lock.js';
 import type { BlockNode } from './node.js';
-import type { Grant } from './permissions.js';
+import { callForeign, Notifiers } from './notifiers.js';
+import { type Grant, NO_GRANT } from './permissions.js';
 
 /** What the device model on a backend has to say (QEMU: BlockDevOps). */
 export interface DeviceOps {
@@ -20,35 +24,64 @@ export interface DeviceOps {
   resize?(): void;
 }
 
-/** Runs a device's code; what it throws is an uncaught exception and disturbs nobody here. */
-function callDevice<T>(hook: (() => T) | undefined, otherwise: T): T {
-  try {
-    return hook === undefined ? otherwise : hook();
-  } catch (error) {
-    process.nextTick(() => {
-      throw error;
-    });
-    return otherwise;
-  }
+/** Called before the backend leaves its context, and after it arrived in another. */
+export interface ContextNotifier {
+  readonly attached: (context: AioContext, opaque: unknown) => void;
+  readonly detach: (opaque: unknown) => void;
+  readonly opaque: unknown;
 }
 
+/** What a guest's disk has when its device has gone. */
+const SECTOR = 512;
+
+const WRITING = Permission.write | Permission.writeUnchanged;
+
 export class GraphRoot implements GraphParent {
-  readonly context: AioContext;
+  readonly kind = 'block-backend';
+  /** What QEMU gives the root edge, too. */
+  readonly role = ChildRole.filtered | ChildRole.primary;
+  readonly insertNotifiers = new Notifiers<() => void>('insert');
+  readonly removeNotifiers = new Notifiers<() => void>('remove');
+  readonly contextNotifiers = new Notifiers<ContextNotifier>('context');
   readonly #binding: NativeBinding;
   deviceName = '';
+  /** The device model that was attached; undefined without one. */
+  device: unknown;
+  /** For names in errors, while a device is attached. */
+  deviceId = '';
+  devicePath = '';
+  /** In bytes; for others to know (blk_set_guest_block_size). */
+  guestBlockSize = 0;
+  /** Those who hold the backend; whoever drops the last one ends it. */
+  references = 1;
+  /** Ends a backend that nobody holds any more. */
+  end: () => void = () => {};
+  /** Follows its nodes into any context (blk_set_allow_aio_context_change). */
+  allowsContextChange = false;
+  /** Gives its permissions up for a migration although nobody knows it (INACT-7). */
+  forceInactivate = false;
   /** The backend is being closed: it is quiet only when no request is parked either. */
   closing = false;
+  /** The wanted permissions are remembered, not held (INACT-1). */
+  permissionsDisabled = false;
   #deviceOps: DeviceOps | undefined;
   /** What the backend wants to hold, with a medium or without. */
   wanted: Grant = { permissions: 0, shared: Permission.all };
+  /** While a migration comes in: what is shared until the machine runs (INACT-4). */
+  sharesAll = false;
   edge: Edge | undefined;
   #leavesReadBuffers = false;
+  #context: AioContext;
   #handle: Handle;
 
   constructor(binding: NativeBinding, context: AioContext) {
     this.#binding = binding;
-    this.context = context;
+    this.#context = context;
     this.#handle = binding.backendCreate(context.handle);
+  }
+
+  get context(): AioContext {
+    return this.#context;
   }
 
   get node(): BlockNode | undefined {
@@ -66,12 +99,25 @@ export class GraphRoot implements GraphParent {
 
   resized(): void {
     const ops = this.#deviceOps;
-    callDevice(() => ops?.resize?.(), undefined);
+    callForeign(() => ops?.resize?.(), undefined);
   }
 
-  /** The graph below has changed. */
-  refresh(): void {
+  graphChanged(): void {
     this.#leavesReadBuffers = this.node?.leavesReadBuffers === true;
+  }
+
+  letDeviceGo(): void {
+    this.device = undefined;
+    this.deviceId = '';
+    this.devicePath = '';
+    this.setDeviceOps(undefined);
+    this.guestBlockSize = SECTOR;
+  }
+
+  /** Drops a reference; the last one ends the backend, in its own time. */
+  letGo(): void {
+    if (this.references === 1) this.end();
+    else this.references -= 1;
   }
 
   info(): NativeBackendInfo {
@@ -84,18 +130,69 @@ export class GraphRoot implements GraphParent {
   }
 
   describe(): string {
-    return this.deviceName === '' ? 'an unnamed block device' : `block device '${this.deviceName}'`;
+    const name = this.deviceName || this.deviceId || this.devicePath;
+    return name === '' ? 'an unnamed block device' : `block device '${name}'`;
   }
 
-  applyGrant(edge: Edge, { permissions, shared }: Grant): number {
-    return this.#binding.backendSetRoot(this.#handle, edge.child.handle, permissions, shared);
+  // --- permissions
+
+  wantedGrant(): Grant {
+    if (this.permissionsDisabled) return NO_GRANT;
+    return this.sharesAll ? { ...this.wanted, shared: NO_GRANT.shared } : this.wanted;
   }
 
-  /** Tells native/ that there is no medium any more. Only while quiesced and idle. */
-  clear(): void {
-    this.edge = undefined;
-    this.#binding.backendSetRoot(this.#handle, 0, 0, Permission.all);
+  mirror({ child, permissions, shared }: Edge): number {
+    return this.#binding.backendSetRoot(this.#handle, child.handle, permissions, shared);
   }
+
+  mirrorRemoved(): number {
+    return this.#binding.backendSetRoot(this.#handle, 0, 0, Permission.all);
+  }
+
+  refusesInactivation(): BlockError | undefined {
+    if (this.permissionsDisabled) return undefined;
+    const known = this.device !== undefined || this.deviceName !== '' || this.forceInactivate;
+    if (known || (this.wanted.permissions & WRITING) === 0) return undefined;
+    const text = `${this.describe()} writes, and nobody would give it back what it gave up`;
+    return new BlockError(Errno.EPERM, { operation: 'inactivate', text });
+  }
+
+  /** Set by the backend: it takes its permissions again. */
+  activateHook: ((change: GraphChange) => Promise<void>) | undefined;
+
+  async activate(_edge: Edge, change: GraphChange): Promise<void> {
+    await this.activateHook?.(change);
+  }
+
+  // --- contexts
+
+  /** It was made or put where it is, and does not follow others. */
+  get pinsContext(): boolean {
+    return !this.allowsContextChange;
+  }
+
+  refusesMove({ to, initiator }: MoveQuestion): string | undefined {
+    if (initiator === this || this.#context === to || this.allowsContextChange) return undefined;
+    if (this.deviceName !== '' && this.device === undefined) return undefined;
+    return `Cannot change iothread of active block backend: ${this.describe()}`;
+  }
+
+  moved(to: AioContext): void {
+    this.#context = to;
+  }
+
+  /** As in QEMU they hang on the medium: a backend without one tells nobody (CTX-13). */
+  contextDetach(): void {
+    if (this.node === undefined) return;
+    this.contextNotifiers.call(({ detach, opaque }) => detach(opaque));
+  }
+
+  contextAttached(to: AioContext): void {
+    if (this.node === undefined) return;
+    this.contextNotifiers.call(({ attached, opaque }) => attached(to, opaque));
+  }
+
+  // --- drain
 
   quiesce(begin: boolean): void {
     if (this.#handle === 0) return;
@@ -103,15 +200,19 @@ export class GraphRoot implements GraphParent {
     const ops = this.#deviceOps;
     if (ops === undefined) return;
     const { quiesce } = this.info();
-    if (begin && quiesce === 1) callDevice(() => ops.drainedBegin?.(), undefined);
-    if (!begin && quiesce === 0) callDevice(() => ops.drainedEnd?.(), undefined);
+    if (begin && quiesce === 1) callForeign(() => ops.drainedBegin?.(), undefined);
+    if (!begin && quiesce === 0) callForeign(() => ops.drainedEnd?.(), undefined);
   }
 
   /** A device that comes in the middle of a drained section is told of it at once (DEV-7). */
   setDeviceOps(ops: DeviceOps | undefined): void {
     this.#deviceOps = ops;
     if (ops === undefined || this.#handle === 0 || this.info().quiesce === 0) return;
-    callDevice(() => ops.drainedBegin?.(), undefined);
+    callForeign(() => ops.drainedBegin?.(), undefined);
+  }
+
+  get isQuiesced(): boolean {
+    return this.#handle !== 0 && this.info().quiesce > 0;
   }
 
   inFlight(): number {
@@ -124,7 +225,7 @@ export class GraphRoot implements GraphParent {
   /** A device that fails to answer is taken to be busy. */
   drainedPoll(): boolean {
     const ops = this.#deviceOps;
-    return callDevice(() => ops?.drainedPoll?.() === true, true);
+    return callForeign(() => ops?.drainedPoll?.() === true, true);
   }
 
   drainParents(): Iterable<DrainMember> {

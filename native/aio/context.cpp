@@ -32,7 +32,7 @@ bool AioContext::turn() {
   }
   // What the last round resumed may have queued more operations. They must not wait for a turn that
   // nothing would cause.
-  engine_->submit();
+  submit();
   in_turn_ = nested;
   return rounds == kMaxRounds;
 }
@@ -41,7 +41,7 @@ bool AioContext::run_round() {
   inbox_.take(ready_);
   bool busy = timers_.fire(batch_time_) > 0;
   busy |= run_ready();
-  engine_->submit();
+  submit();
   engine_->reap(done_);
   if (!done_.empty()) {
     batch_time_ = clock_.now();

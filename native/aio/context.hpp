@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "aio/clock.hpp"
@@ -49,8 +50,29 @@ class AioContext {
   /// every wake-up that came before or during it: whatever else a home goes by (a stop flag) must
   /// be looked at after the turn, like has_ready(), or a wake-up for it is slept through.
   bool turn();
-  /// Hands enqueued operations to the kernel or workers without running anything.
-  void submit() { engine_->submit(); }
+  /// Hands enqueued operations to the kernel or workers without running anything; while plugged
+  /// only once there are many.
+  void submit() {
+    if (plugs_ == 0 || engine_->in_flight() >= kPlugLimit) {
+      release();
+    }
+  }
+
+  // --- plugs (home thread): operations are held back to be handed over together
+  // A plug lasts at most until its home would sleep: then all that is held goes, so nobody can wait
+  // for what is never submitted (PLUG-3).
+  void plug() { ++plugs_; }
+  void unplug() {
+    if (--plugs_ == 0) {
+      release();
+    }
+  }
+  /// Something was enqueued and not handed over because of a plug.
+  bool holds_back() const {
+    return plugs_ != 0 && engine_->in_flight() < kPlugLimit && engine_->has_unsubmitted();
+  }
+  /// Hands over whatever is held.
+  void release() { engine_->submit(); }
 
   /// True when something is ready now, so that a home must not sleep.
   bool has_ready() const { return !ready_.empty() || !inbox_.empty(); }
@@ -72,6 +94,9 @@ class AioContext {
   /// one operation a round; eight rounds keep such a chain from monopolising the loop.
   static constexpr int kMaxRounds = 8;
 
+  /// So many in flight are handed over in spite of plugs (PLUG-4).
+  static constexpr std::size_t kPlugLimit = 128;
+
   bool run_round();
   bool run_ready();
   void resume_done();
@@ -85,6 +110,7 @@ class AioContext {
   IntrusiveList<IoOp> done_;
   bool in_turn_ = false;
   bool closing_ = false;
+  std::uint32_t plugs_ = 0;
 };
 
 /// `co_await Reschedule(context)`: continue from the ready queue instead of from here. A bottom

@@ -69,6 +69,8 @@ class Engine {
   /// Hands everything enqueued to the kernel or the workers, as far as there is room; the rest
   /// follows as room appears, without another call being needed.
   virtual void submit() = 0;
+  /// Something was enqueued that submit() would hand over, or hand over as room appears.
+  virtual bool has_unsubmitted() const { return false; }
   /// Moves finished operations to `done` without waiting, and submits what was waiting for room.
   virtual void reap(IntrusiveList<IoOp>& done) = 0;
   /// Blocks until an operation finished, wake() was called, or `deadline` (kNever: no limit)

@@ -47,6 +47,13 @@ class IntrusiveList {
     return item;
   }
 
+  template <typename Visit>
+  void for_each(Visit visit) const {
+    for (T* item = head_; item != nullptr; item = item->next) {
+      visit(*item);
+    }
+  }
+
   /// Removes the first element for which `match` holds; linear. Null when none does.
   template <typename Predicate>
   T* remove_if(Predicate match) {

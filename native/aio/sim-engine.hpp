@@ -45,7 +45,7 @@ class SimEngine final : public Engine {
   /// When the next operation is due, or kNever.
   Nanoseconds next_due() const;
   /// Operations that submit() has not seen, so that nobody knows yet when they are due.
-  bool has_unsubmitted() const { return !queued_.empty(); }
+  bool has_unsubmitted() const override { return !queued_.empty(); }
 
  private:
   struct Pending {

@@ -18,6 +18,7 @@ class ThreadsEngine final : public Engine {
   const char* name() const override { return "threads"; }
   void enqueue(IoOp* op) override;
   void submit() override;
+  bool has_unsubmitted() const override { return !queued_.empty(); }
   void reap(IntrusiveList<IoOp>& done) override;
   void wait(Nanoseconds deadline) override;
   void wake() override;

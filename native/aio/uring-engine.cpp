@@ -10,6 +10,7 @@
 #include <new>
 
 #include "aio/uring-setup.hpp"
+#include "aio/write-trial.hpp"
 
 namespace blk::aio {
 namespace {
@@ -18,7 +19,7 @@ namespace {
 constexpr std::uint64_t kDoorbellTag = 1;
 constexpr std::uint64_t kCancelTag = 3;
 
-// IoOp::engine_state of a Trial.
+// IoOp::engine_state of a WriteTrial.
 constexpr std::uint8_t kTrial = 1;
 
 IoOp* op_of(std::uint64_t user_data) {
@@ -44,52 +45,6 @@ Nanoseconds time_left(Nanoseconds deadline) {
 // Errors of io_uring_enter that pass: no memory for a request, or the completion queue must be
 // emptied first. The published entries stay where they are.
 bool passes(int error) { return error == -EAGAIN || error == -EBUSY || error == -EINTR; }
-
-std::size_t length_of(const IoOp& op) {
-  std::size_t bytes = 0;
-  for (std::uint32_t i = 0; i < op.iovcnt; ++i) {
-    bytes += op.iov[i].iov_len;
-  }
-  return bytes;
-}
-
-// A buffered write whose file is not known yet, on its way to a worker: tried with RWF_NOWAIT, and
-// done the ordinary way if that did not write everything. Not tried in the ring, which answers
-// EAGAIN for ext4 without asking it, and not on the home thread, which a frozen file system would
-// block.
-struct Trial : IoOp {
-  explicit Trial(IoOp* op) : write(op) {
-    engine_state = kTrial;
-    opcode = IoOpcode::kCall;
-    call = [](void* self) { return static_cast<Trial*>(self)->perform(); };
-    argument = this;
-  }
-
-  std::int64_t perform() {
-    const int count = static_cast<int>(std::min<std::uint32_t>(write->iovcnt, IOV_MAX));
-    const ssize_t written =
-        pwritev2(write->file->fd.get(), write->iov, count, write->offset, RWF_NOWAIT);
-    outcome = written < 0 ? -errno : 0;
-    const bool all = written >= 0 && static_cast<std::size_t>(written) == length_of(*write);
-    return all ? written : execute_blocking(*write);
-  }
-
-  IoOp* write;
-  int outcome = -ECANCELED;  // of the attempt with RWF_NOWAIT
-};
-
-// Home thread. EINVAL is how some file systems refuse the flag, unless the write itself is invalid.
-void learn(File& file, const Trial& trial) {
-  if (file.ring_writes != RingWrites::kUnknown) {
-    return;
-  }
-  if (trial.outcome == 0 || trial.outcome == -EAGAIN) {
-    file.ring_writes = RingWrites::kAsync;
-  } else if (trial.outcome == -EOPNOTSUPP ||
-             (trial.outcome == -EINVAL && trial.result != -EINVAL)) {
-    file.ring_writes = RingWrites::kPunted;
-  }
-}
 
 void set_nonblocking(int fd, bool on) {
   int flags = fcntl(fd, F_GETFL);
@@ -265,7 +220,7 @@ IoOp* UringEngine::for_worker(IoOp* op) {
       op->file->ring_writes != RingWrites::kUnknown) {
     return op;
   }
-  IoOp* trial = new (std::nothrow) Trial(op);
+  IoOp* trial = new (std::nothrow) WriteTrial(op, kTrial);
   return trial != nullptr ? trial : op;
 }
 
@@ -277,9 +232,9 @@ void UringEngine::collect_from_workers() {
       finished_.push_back(op);
       continue;
     }
-    std::unique_ptr<Trial> trial(static_cast<Trial*>(op));
-    learn(*trial->write->file, *trial);
-    finish(trial->write, trial->result);
+    std::unique_ptr<WriteTrial> trial(static_cast<WriteTrial*>(op));
+    trial->learn();
+    finish(trial->write(), trial->result);
   }
 }
 

@@ -39,6 +39,7 @@ class UringEngine final : public Engine {
   const char* name() const override { return "io_uring"; }
   void enqueue(IoOp* op) override;
   void submit() override;
+  bool has_unsubmitted() const override { return !queue_.empty(); }
   void reap(IntrusiveList<IoOp>& done) override;
   void wait(Nanoseconds deadline) override;
   void wake() override { doorbell_.ring(); }

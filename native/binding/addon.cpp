@@ -14,9 +14,13 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   export_requests(environment, exports);
   export_contexts(environment, exports);
   export_nodes(environment, exports);
+  export_graph(environment, exports);
   export_backends(environment, exports);
+  export_throttle(environment, exports);
   export_memory(environment, exports);
+  export_images(environment, exports);
   export_load(environment, exports);
+  export_accounting(environment, exports);
   return exports;
 }
 

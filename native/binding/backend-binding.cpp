@@ -1,5 +1,6 @@
 // backendCreate ... backendCount.
 #include <cerrno>
+#include <utility>
 
 #include "binding/exports.hpp"
 #include "binding/protocol.hpp"
@@ -37,6 +38,9 @@ Napi::Value backend_destroy(const Napi::CallbackInfo& info) {
   if (bound->backend.in_flight() != 0 || bound->backend.parked() != 0) {
     return result(info, -EBUSY);
   }
+  if (bound->group != nullptr) {
+    std::exchange(bound->group, nullptr)->leave(bound->backend.throttle(), *bound->home);
+  }
   // Messages that are still on their way home hold references of their own.
   environment_of(info).backends.remove(number_at(info, 0));
   return result(info, 0);
@@ -46,9 +50,6 @@ Napi::Value backend_set_root(const Napi::CallbackInfo& info) {
   std::shared_ptr<BoundBackend> bound = backend_at(info);
   if (bound == nullptr) {
     return result(info, -EBADF);
-  }
-  if (bound->backend.in_flight() != 0) {
-    return result(info, -EBUSY);
   }
   BoundNode* node = environment_of(info).nodes.find(number_at(info, 1));
   if (node == nullptr && number_at(info, 1) != 0) {
@@ -62,7 +63,18 @@ Napi::Value backend_set_root(const Napi::CallbackInfo& info) {
   edge.role = block::kChildPrimary | block::kChildFiltered;
   edge.permissions = static_cast<block::Permissions>(number_at(info, 2));
   edge.shared = static_cast<block::Permissions>(number_at(info, 3));
-  bound->backend.root() = std::move(edge);
+  // A change of permissions alone comes after the requests that were made before it.
+  if (bound->backend.root().node == edge.node) {
+    post_call(*bound->home, [bound, permissions = edge.permissions, shared = edge.shared] {
+      bound->backend.root().permissions = permissions;
+      bound->backend.root().shared = shared;
+    });
+    return result(info, 0);
+  }
+  if (bound->backend.in_flight() != 0) {
+    return result(info, -EBUSY);
+  }
+  bound->home->run_and_wait([&] { bound->backend.set_root(std::move(edge)); });
   return result(info, 0);
 }
 
@@ -72,7 +84,7 @@ void backend_set_flag(const Napi::CallbackInfo& info) {
     return;
   }
   const auto flag = static_cast<FlagId>(static_cast<int>(number_at(info, 1)));
-  const bool value = info[2].ToBoolean().Value();
+  const bool value = boolean_at(info, 2);
   post_call(*bound->home, [bound, flag, value] {
     block::BackendFlags& flags = bound->backend.flags();
     switch (flag) {
@@ -97,43 +109,37 @@ void backend_quiesce(const Napi::CallbackInfo& info) {
   if (bound == nullptr) {
     return;
   }
-  if (info[1].ToBoolean().Value()) {
+  if (boolean_at(info, 1)) {
     bound->backend.announce_begin();
-    post_call(*bound->home, [bound] { bound->backend.quiesce_begin(); });
+    post_release(*bound->home, [bound] {
+      bound->backend.quiesce_begin();
+      bound->backend.begin_arrived();
+    });
+    environment_of(info).ring().kick();  // throttled requests run
   } else if (bound->backend.quiesce_count() > 0) {
     bound->backend.announce_end();
-    // What this end lets go counts only once the home has seen it. A section that begins before
-    // that must wait for it all the same, so the message counts in its place. In this order: a
-    // request that parks is seen as parked before it is no longer in flight.
-    const bool lets_go = bound->backend.in_flight() != 0 || bound->backend.parked() != 0;
-    if (lets_go) {
-      bound->backend.count();
-    }
-    post_release(*bound->home, [bound, lets_go] {
-      bound->backend.quiesce_end();
-      if (lets_go) {
-        bound->backend.uncount();
-      }
-    });
+    // What this end lets go counts once the home has seen it; the begin of a section that must wait
+    // for it arrives there later.
+    post_release(*bound->home, [bound] { bound->backend.quiesce_end(); });
     environment_of(info).ring().kick();  // parked requests run again
   }
 }
 
 Napi::Value backend_info(const Napi::CallbackInfo& info) {
   std::shared_ptr<BoundBackend> bound = backend_at(info);
-  Napi::Object object = Napi::Object::New(info.Env());
+  ObjectWriter object(info.Env());
   if (bound == nullptr) {
-    return object;
+    return object.object();
   }
   // Asked in the home, after the requests that were made before this call: only then they are
   // either parked or in flight for good.
   std::uint32_t parked = 0;
   bound->home->run_and_wait([&] { parked = bound->backend.parked(); });
-  object.Set("inFlight", bound->backend.in_flight());
-  object.Set("parked", parked);
-  object.Set("quiesce", bound->backend.quiesce_count());
-  object.Set("available", bound->backend.is_available());
-  return object;
+  object.set("inFlight", bound->backend.in_flight());
+  object.set("parked", parked);
+  object.set("quiesce", bound->backend.quiesce_count());
+  object.set("available", bound->backend.is_available());
+  return object.object();
 }
 
 Napi::Value backend_length(const Napi::CallbackInfo& info) {
@@ -142,9 +148,10 @@ Napi::Value backend_length(const Napi::CallbackInfo& info) {
   return result(info, node != nullptr ? static_cast<double>(node->length()) : 0);
 }
 
+// backendInFlight(backend): what a section waits for.
 Napi::Value backend_in_flight(const Napi::CallbackInfo& info) {
   std::shared_ptr<BoundBackend> bound = backend_at(info);
-  return result(info, bound != nullptr ? bound->backend.in_flight() : 0);
+  return result(info, bound != nullptr ? bound->backend.busy() : 0);
 }
 
 void backend_abort_parked(const Napi::CallbackInfo& info) {
@@ -157,16 +164,43 @@ void backend_abort_parked(const Napi::CallbackInfo& info) {
   environment_of(info).ring().kick();
 }
 
-void backend_count(const Napi::CallbackInfo& info) {
+// backendCount(backend, delta): what its owner counts in flight then, or EINVAL for one too few.
+Napi::Value backend_count(const Napi::CallbackInfo& info) {
   std::shared_ptr<BoundBackend> bound = backend_at(info);
   if (bound == nullptr) {
-    return;
+    return result(info, -EBADF);
   }
   if (number_at(info, 1) > 0) {
+    ++bound->owner_counts;
     bound->backend.count();
-  } else if (bound->backend.in_flight() > 0) {
+  } else if (bound->owner_counts == 0) {
+    return result(info, -EINVAL);
+  } else {
+    --bound->owner_counts;
     bound->backend.uncount();
   }
+  return result(info, bound->owner_counts);
+}
+
+// backendPlug(backend, plug): how many plugs there are then, or EINVAL for an unplug too many.
+Napi::Value backend_plug(const Napi::CallbackInfo& info) {
+  std::shared_ptr<BoundBackend> bound = backend_at(info);
+  if (bound == nullptr) {
+    return result(info, -EBADF);
+  }
+  const bool plugs = boolean_at(info, 1);
+  if (!plugs && bound->plugs == 0) {
+    return result(info, -EINVAL);
+  }
+  bound->plugs += plugs ? 1 : -1;
+  post_call(*bound->home, [bound, plugs] {
+    if (plugs) {
+      bound->backend.plug();
+    } else {
+      bound->backend.unplug();
+    }
+  });
+  return result(info, bound->plugs);
 }
 
 }  // namespace
@@ -182,6 +216,7 @@ void export_backends(Environment& environment, Napi::Object exports) {
   add_function(environment, exports, "backendInFlight", backend_in_flight);
   add_function(environment, exports, "backendAbortParked", backend_abort_parked);
   add_function(environment, exports, "backendCount", backend_count);
+  add_function(environment, exports, "backendPlug", backend_plug);
 }
 
 }  // namespace blk::binding

@@ -12,19 +12,19 @@ namespace {
 
 constexpr aio::Nanoseconds kStopTime = 2'000'000'000;
 
-void describe_engine(Napi::Object target, const aio::EngineReport& report) {
-  target.Set("engine", report.engine);
-  target.Set("reason", report.reason);
-  target.Set("flags", report.flags);
-  target.Set("errno", report.error);
+void describe_engine(ObjectWriter& target, const aio::EngineReport& report) {
+  target.set("engine", report.engine);
+  target.set("reason", report.reason);
+  target.set("flags", report.flags);
+  target.set("errno", report.error);
 }
 
 Napi::Value host_features(const Napi::CallbackInfo& info) {
   const aio::HostFeatures features = aio::host_features();
-  Napi::Object result = Napi::Object::New(info.Env());
+  ObjectWriter result(info.Env());
   describe_engine(result, features.io_uring);
-  result.Set("kernel", features.kernel);
-  return result;
+  result.set("kernel", features.kernel);
+  return result.object();
 }
 
 Napi::Value claim_fallback_warning(const Napi::CallbackInfo& info) {
@@ -33,12 +33,11 @@ Napi::Value claim_fallback_warning(const Napi::CallbackInfo& info) {
 }
 
 template <typename T>
-T number_of(Napi::Object object, const char* name, T otherwise) {
-  Napi::Value value = object.Get(name);
-  return value.IsNumber() ? static_cast<T>(value.As<Napi::Number>().DoubleValue()) : otherwise;
+T number_of(const ValueReader& object, const char* name, T otherwise) {
+  return static_cast<T>(object[name].number(static_cast<double>(otherwise)));
 }
 
-aio::SimOptions sim_options(Napi::Object object) {
+aio::SimOptions sim_options(const ValueReader& object) {
   aio::SimOptions options;
   options.seed = number_of(object, "seed", options.seed);
   options.min_latency = number_of(object, "minLatency", options.min_latency);
@@ -64,11 +63,10 @@ Napi::Value context_create(const Napi::CallbackInfo& info) {
           [](void* owner) { static_cast<Environment*>(owner)->ring().on_loop(); }, &environment);
       break;
     case HomeKind::kIoThread:
-      error = context->start_thread(choice, info[2].ToString().Utf8Value());
+      error = context->start_thread(choice, ValueReader(info[2]).string());
       break;
     case HomeKind::kVirtual:
-      error = context->start_virtual(sim_options(
-          info[3].IsObject() ? info[3].As<Napi::Object>() : Napi::Object::New(info.Env())));
+      error = context->start_virtual(sim_options(ValueReader(info[3])));
       break;
   }
   if (error != 0) {
@@ -105,9 +103,9 @@ Napi::Value context_info(const Napi::CallbackInfo& info) {
   Environment& environment = environment_of(info);
   environment.ring().ingest();
   HomedContext* context = environment.contexts.find(number_at(info, 0));
-  Napi::Object result = Napi::Object::New(info.Env());
+  ObjectWriter result(info.Env());
   if (context == nullptr) {
-    return result;
+    return result.object();
   }
   // Of a remote context this reads plain counters that its thread writes: a snapshot, off by what
   // is under way, taken in the home so that it is not torn.
@@ -118,24 +116,24 @@ Napi::Value context_info(const Napi::CallbackInfo& info) {
     in_flight = context->aio().engine().in_flight();
   });
   describe_engine(result, context->report());
-  Napi::Object submitted = Napi::Object::New(info.Env());
+  ObjectWriter submitted(info.Env());
   const auto count = [&](aio::IoOpcode opcode) {
-    return static_cast<double>(counters.submitted[static_cast<std::size_t>(opcode)]);
+    return counters.submitted[static_cast<std::size_t>(opcode)];
   };
-  submitted.Set("read", count(aio::IoOpcode::kRead));
-  submitted.Set("write", count(aio::IoOpcode::kWrite));
-  submitted.Set("fdatasync", count(aio::IoOpcode::kFdatasync));
-  submitted.Set("call", count(aio::IoOpcode::kCall));
-  result.Set("submitted", submitted);
-  result.Set("inFlight", static_cast<double>(in_flight));
-  result.Set("ringSubmissions", static_cast<double>(counters.ring_submissions));
-  result.Set("workerSubmissions", static_cast<double>(counters.worker_submissions));
-  result.Set("unregisteredFiles", static_cast<double>(counters.unregistered_files));
-  result.Set("unregisteredBuffers", static_cast<double>(counters.unregistered_buffers));
-  result.Set("now", static_cast<double>(context->kind() == HomeKind::kVirtual
+  submitted.set("read", count(aio::IoOpcode::kRead));
+  submitted.set("write", count(aio::IoOpcode::kWrite));
+  submitted.set("fdatasync", count(aio::IoOpcode::kFdatasync));
+  submitted.set("call", count(aio::IoOpcode::kCall));
+  result.set("submitted", submitted.object());
+  result.set("inFlight", in_flight);
+  result.set("ringSubmissions", counters.ring_submissions);
+  result.set("workerSubmissions", counters.worker_submissions);
+  result.set("unregisteredFiles", counters.unregistered_files);
+  result.set("unregisteredBuffers", counters.unregistered_buffers);
+  result.set("now", static_cast<double>(context->kind() == HomeKind::kVirtual
                                             ? context->virtual_clock().now()
                                             : 0));
-  return result;
+  return result.object();
 }
 
 void context_advance(const Napi::CallbackInfo& info) {

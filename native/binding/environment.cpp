@@ -69,6 +69,14 @@ void Environment::submit_contexts() {
   }
 }
 
+void Environment::release_plugged() {
+  for (const auto& context : local_contexts_) {
+    if (context->aio().holds_back()) {
+      context->aio().release();
+    }
+  }
+}
+
 bool Environment::has_work_ready() const {
   return std::any_of(local_contexts_.begin(), local_contexts_.end(),
                      [](const auto& context) { return context->has_work_ready(); });
@@ -84,6 +92,9 @@ void Environment::prepare_sleep(bool owes_completions) {
   for (const auto& context : local_contexts_) {
     if (context->uv() != nullptr) {
       context->uv()->arm_timer();
+    }
+    if (context->aio().holds_back()) {
+      outbox_.ring();  // the loop comes round and lets go of it, see RequestRing::on_loop()
     }
   }
   if (owes_completions == loop_referenced_ || doorbell_poll_ == nullptr) {

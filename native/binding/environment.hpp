@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "binding/bound-group.hpp"
 #include "binding/handle-table.hpp"
 #include "binding/homed-context.hpp"
 #include "binding/outbox.hpp"
@@ -27,7 +28,7 @@ namespace blk::binding {
 /// A backend and the home of its context.
 struct BoundBackend {
   BoundBackend(std::shared_ptr<HomedContext> where, Outbox& outbox)
-      : home(std::move(where)), backend(home->aio(), outbox) {
+      : home(std::move(where)), backend(home->aio(), outbox), created(home->aio().clock().now()) {
     ++home->users;
   }
   BoundBackend(const BoundBackend&) = delete;
@@ -36,6 +37,11 @@ struct BoundBackend {
 
   std::shared_ptr<HomedContext> home;
   block::Backend backend;
+  // JavaScript thread: what the owner may take back.
+  std::uint32_t plugs = 0;
+  std::uint32_t owner_counts = 0;
+  const aio::Nanoseconds created;     // by the clock of its first context
+  std::shared_ptr<BoundGroup> group;  // that throttles it
 };
 
 /// A node and the home of its context.
@@ -50,6 +56,7 @@ struct BoundNode {
 
   std::shared_ptr<HomedContext> home;
   std::shared_ptr<block::Node> node;
+  std::shared_ptr<BoundGroup> group;  // that its driver is a member of
 };
 
 class Environment {
@@ -72,6 +79,8 @@ class Environment {
   /// Runs what the contexts of Node's loop have ready. True when one of them has more.
   bool turn_contexts();
   void submit_contexts();
+  /// A turn of the loop ends what plugs hold back.
+  void release_plugged();
   /// A context of this thread has something to run or to hand over.
   bool has_work_ready() const;
   /// Moves finished requests of this thread's contexts to `out`.
@@ -85,12 +94,15 @@ class Environment {
   HandleTable<HomedContext> contexts;
   HandleTable<BoundNode> nodes;
   HandleTable<BoundBackend> backends;
+  HandleTable<BoundGroup> groups;
   RegionTable regions;
   block::DriverRegistry drivers;
   /// Why control requests failed, by slot, until lib/ takes them.
   std::unordered_map<std::int32_t, block::ErrorReport> reports;
   /// Results of native loads, by slot, until lib/ takes them.
   std::unordered_map<std::int32_t, exports::LoadResult> load_results;
+  /// Until lib/ takes them.
+  std::vector<Outbox::ThresholdEvent> threshold_events;
   std::uint32_t next_node_id = 1;
 
  private:

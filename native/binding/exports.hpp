@@ -4,13 +4,18 @@
 #include <napi.h>
 
 #include "binding/environment.hpp"
+#include "binding/values.hpp"
 
 namespace blk::binding {
 
 void export_requests(Environment& environment, Napi::Object exports);
 void export_contexts(Environment& environment, Napi::Object exports);
 void export_nodes(Environment& environment, Napi::Object exports);
+void export_graph(Environment& environment, Napi::Object exports);
 void export_backends(Environment& environment, Napi::Object exports);
+void export_images(Environment& environment, Napi::Object exports);
+void export_accounting(Environment& environment, Napi::Object exports);
+void export_throttle(Environment& environment, Napi::Object exports);
 void export_load(Environment& environment, Napi::Object exports);
 void export_memory(Environment& environment, Napi::Object exports);
 
@@ -26,7 +31,11 @@ inline Environment& environment_of(const Napi::CallbackInfo& info) {
 }
 
 inline double number_at(const Napi::CallbackInfo& info, std::size_t index) {
-  return info[index].IsNumber() ? info[index].As<Napi::Number>().DoubleValue() : 0;
+  return ValueReader(info[index]).number();
+}
+
+inline bool boolean_at(const Napi::CallbackInfo& info, std::size_t index) {
+  return ValueReader(info[index]).boolean();
 }
 
 }  // namespace blk::binding

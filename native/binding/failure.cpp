@@ -1,17 +1,19 @@
 #include "binding/failure.hpp"
 
+#include "binding/values.hpp"
+
 namespace blk::binding {
 
 Napi::Object failure(Napi::Env env, const block::ErrorReport& report) {
-  Napi::Object result = Napi::Object::New(env);
-  Napi::Object arguments = Napi::Object::New(env);
+  ObjectWriter arguments(env);
   for (const auto& [name, value] : report.arguments) {
-    arguments.Set(name, value);
+    arguments.set(name.c_str(), value);
   }
-  result.Set("errno", report.error);
-  result.Set("kind", report.kind);
-  result.Set("args", arguments);
-  return result;
+  return ObjectWriter(env)
+      .set("errno", report.error)
+      .set("kind", report.kind)
+      .set("args", arguments.object())
+      .object();
 }
 
 Napi::Object failure(Napi::Env env, int error, const char* kind) {

@@ -49,6 +49,7 @@ void HomedContext::advance(aio::Nanoseconds duration) {
   while (true) {
     while (context_->turn()) {
     }
+    context_->release();
     const aio::Nanoseconds next = std::min(sim_->next_due(), context_->next_deadline());
     if (next > end) {
       break;
@@ -64,6 +65,7 @@ void HomedContext::run_until(const bool& done) {
   while (!done) {
     const bool more = context_->turn();
     if (!done && !more && !context_->has_ready()) {
+      context_->release();
       context_->engine().wait(context_->next_deadline());
     }
   }

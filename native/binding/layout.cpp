@@ -2,9 +2,11 @@
 
 #include <cstddef>
 
+#include "accounting/block-stats.hpp"
 #include "aio/probe.hpp"
 #include "binding/homed-context.hpp"
 #include "binding/protocol.hpp"
+#include "binding/values.hpp"
 #include "block/flags.hpp"
 #include "block/request.hpp"
 
@@ -39,7 +41,41 @@ Napi::Object layout(Napi::Env env) {
       {"Operation.ioctl", number(Operation::kIoctl)},
       {"Operation.length", number(Operation::kLength)},
       {"Operation.abort", number(Operation::kAbort)},
+      {"Operation.copyRange", number(Operation::kCopyRange)},
+      {"Operation.saveVmstate", number(Operation::kSaveVmstate)},
+      {"Operation.loadVmstate", number(Operation::kLoadVmstate)},
+      {"Operation.probeBlockSizes", number(Operation::kProbeBlockSizes)},
+      {"Operation.probeGeometry", number(Operation::kProbeGeometry)},
+      {"Operation.sgIo", number(Operation::kSgIo)},
+      {"Operation.sectors", number(Operation::kSectors)},
       {"Operation.vector", kOperationVector},
+      {"AccountType.none", number(accounting::AccountType::kNone)},
+      {"AccountType.read", number(accounting::AccountType::kRead)},
+      {"AccountType.write", number(accounting::AccountType::kWrite)},
+      {"AccountType.flush", number(accounting::AccountType::kFlush)},
+      {"AccountType.unmap", number(accounting::AccountType::kUnmap)},
+      {"AccountEvent.done", number(AccountEvent::kDone)},
+      {"AccountEvent.failed", number(AccountEvent::kFailed)},
+      {"AccountEvent.invalid", number(AccountEvent::kInvalid)},
+      {"AccountEvent.merged", number(AccountEvent::kMerged)},
+      {"Operation.blockStatus", number(Operation::kBlockStatus)},
+      {"Operation.makeZero", number(Operation::kMakeZero)},
+      {"Operation.makeEmpty", number(Operation::kMakeEmpty)},
+      {"Operation.check", number(Operation::kCheck)},
+      {"StatusQuery.wantZero", block::kQueryWantZero},
+      {"StatusQuery.above", block::kQueryAbove},
+      {"StatusQuery.includeBase", block::kQueryIncludeBase},
+      {"StatusFlag.data", block::kStatusData},
+      {"StatusFlag.zero", block::kStatusZero},
+      {"StatusFlag.offsetValid", block::kStatusOffsetValid},
+      {"StatusFlag.allocated", block::kStatusAllocated},
+      {"StatusFlag.endOfFile", block::kStatusEndOfFile},
+      {"StatusMemory.bytes", sizeof(block::StatusMemory)},
+      {"StatusMemory.base", floats(offsetof(block::StatusMemory, base))},
+      {"StatusMemory.flags", floats(offsetof(block::StatusMemory, flags))},
+      {"StatusMemory.offset", floats(offsetof(block::StatusMemory, offset))},
+      {"StatusMemory.node", floats(offsetof(block::StatusMemory, node))},
+      {"StatusMemory.depth", floats(offsetof(block::StatusMemory, depth))},
       {"RequestFlag.fua", block::kRequestFua},
       {"RequestFlag.mayUnmap", block::kRequestMayUnmap},
       {"RequestFlag.noFallback", block::kRequestNoFallback},
@@ -47,6 +83,8 @@ Napi::Object layout(Napi::Env env) {
       {"RequestFlag.serialising", block::kRequestSerialising},
       {"RequestFlag.noWait", block::kRequestNoWait},
       {"RequestFlag.writeUnchanged", block::kRequestWriteUnchanged},
+      {"RequestFlag.zeroWrite", block::kRequestZeroWrite},
+      {"RequestFlag.unthrottled", block::kRequestUnthrottled},
       {"Permission.consistentRead", block::kPermConsistentRead},
       {"Permission.write", block::kPermWrite},
       {"Permission.writeUnchanged", block::kPermWriteUnchanged},
@@ -80,6 +118,7 @@ Napi::Object layout(Napi::Env env) {
       {"Descriptor.regionOffset", floats(offsetof(Descriptor, region_offset))},
       {"Descriptor.argument", floats(offsetof(Descriptor, argument))},
       {"Descriptor.generation", words(offsetof(Descriptor, generation))},
+      {"Descriptor.account", words(offsetof(Descriptor, account))},
       {"SUBMISSION_CAPACITY", kSubmissionCapacity},
       {"Completion.bytes", kCompletionBytes},
       {"Completion.words", words(kCompletionBytes)},
@@ -90,15 +129,17 @@ Napi::Object layout(Napi::Env env) {
       {"COMPLETION_CAPACITY", kCompletionCapacity},
       {"CompletionEvent.idle", kEventIdle},
       {"CompletionEvent.resized", kEventResized},
+      {"CompletionEvent.warning", kEventWarning},
+      {"CompletionEvent.writeThreshold", kEventWriteThreshold},
       {"Header.bytes", kHeaderBytes},
       {"Header.submitted", words(offsetof(Header, submitted))},
       {"Header.syncNode", words(offsetof(Header, sync_node))},
   };
-  Napi::Object table = Napi::Object::New(env);
+  ObjectWriter table(env);
   for (const Entry& entry : entries) {
-    table.Set(entry.name, entry.value);
+    table.set(entry.name, entry.value);
   }
-  return table;
+  return table.object();
 }
 
 }  // namespace blk::binding

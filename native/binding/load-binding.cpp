@@ -45,18 +45,15 @@ class LoadRequest final : public ControlRequest {
   std::unique_ptr<exports::LoadGenerator> generator_;
 };
 
-exports::LoadOptions load_options(Napi::Object object) {
-  const auto number = [&](const char* name) {
-    Napi::Value value = object.Get(name);
-    return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
-  };
+exports::LoadOptions load_options(const ValueReader& object) {
+  const auto number = [&](const char* name) { return object[name].number(); };
   exports::LoadOptions options;
-  const std::string operation = object.Get("operation").ToString().Utf8Value();
+  const std::string operation = object["operation"].string();
   using Pattern = exports::LoadOptions::Pattern;
   options.pattern = operation == "write"       ? Pattern::kWrite
                     : operation == "readwrite" ? Pattern::kReadWrite
                                                : Pattern::kRead;
-  options.random = object.Get("random").ToBoolean().Value();
+  options.random = object["random"].boolean();
   options.block_size =
       static_cast<std::int64_t>(std::clamp(number("blockSize"), 512.0, kMaxBlockSize));
   options.depth = static_cast<std::uint32_t>(std::clamp(number("depth"), 1.0, kMaxDepth));
@@ -74,27 +71,27 @@ void load_start(const Napi::CallbackInfo& info) {
     request->refuse(-EBADF);
     return;
   }
-  request->options = load_options(info[2].As<Napi::Object>());
+  request->options = load_options(ValueReader(info[2]));
   request->launch(*request->bound->home);
 }
 
 Napi::Value load_result(const Napi::CallbackInfo& info) {
   auto& results = environment_of(info).load_results;
   auto found = results.find(static_cast<std::int32_t>(number_at(info, 0)));
-  Napi::Object object = Napi::Object::New(info.Env());
+  ObjectWriter object(info.Env());
   if (found == results.end()) {
-    return object;
+    return object.object();
   }
   const exports::LoadResult& result = found->second;
-  object.Set("requests", static_cast<double>(result.requests));
-  object.Set("bytes", static_cast<double>(result.bytes));
-  object.Set("elapsedNs", static_cast<double>(result.elapsed));
-  object.Set("checksum", result.checksum);
-  object.Set("p50", static_cast<double>(result.latency.percentile(0.5)));
-  object.Set("p99", static_cast<double>(result.latency.percentile(0.99)));
-  object.Set("max", static_cast<double>(result.latency.max()));
+  object.set("requests", result.requests);
+  object.set("bytes", result.bytes);
+  object.set("elapsedNs", result.elapsed);
+  object.set("checksum", result.checksum);
+  object.set("p50", result.latency.percentile(0.5));
+  object.set("p99", result.latency.percentile(0.99));
+  object.set("max", result.latency.max());
   results.erase(found);
-  return object;
+  return object.object();
 }
 
 }  // namespace

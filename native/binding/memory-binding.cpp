@@ -30,10 +30,10 @@ Napi::Value region_create(const Napi::CallbackInfo& info) {
     delete reference;
     return failure(env, -ENOTSUP, "external-buffers-forbidden");
   }
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("id", environment.regions.insert(std::move(region)));
-  result.Set("buffer", buffer);
-  return result;
+  return ObjectWriter(env)
+      .set("id", environment.regions.insert(std::move(region)))
+      .set("buffer", buffer)
+      .object();
 }
 
 Napi::Value region_share(const Napi::CallbackInfo& info) {

@@ -1,9 +1,10 @@
-// nodeOpen, nodeClose, nodeInfo, nodeInFlight, nodeQuiesce, nodeSetChild.
+// nodeOpen, nodeClose, nodeInfo, nodeInFlight, nodeQuiesce.
 #include <cerrno>
 #include <utility>
 
 #include "binding/control-request.hpp"
 #include "binding/exports.hpp"
+#include "binding/node-options.hpp"
 #include "block/node.hpp"
 
 namespace blk::binding {
@@ -45,49 +46,26 @@ class CloseRequest final : public ControlRequest {
 
  private:
   aio::Detached body() override {
+    // Nobody is left to be told of a failure (LC-19).
+    co_await bound->node->flush();
     block::Status status = co_await bound->node->close();
     result = status.error;
     finish();
   }
 };
 
-block::Options options_from(Napi::Object object) {
-  block::Options options;
-  Napi::Array names = object.GetPropertyNames();
-  for (std::uint32_t i = 0; i < names.Length(); ++i) {
-    const std::string name = names.Get(i).ToString().Utf8Value();
-    Napi::Value value = object.Get(name);
-    if (value.IsBoolean()) {
-      options.set(name, value.As<Napi::Boolean>().Value());
-    } else if (value.IsNumber()) {
-      options.set(name, value.As<Napi::Number>().Int64Value());
-    } else if (value.IsString()) {
-      options.set(name, value.As<Napi::String>().Utf8Value());
-    }
-  }
-  return options;
-}
-
-block::NodeOptions node_options_from(Environment& environment, Napi::Object object) {
+block::NodeOptions node_options_from(Environment& environment, const ValueReader& object) {
   block::NodeOptions options;
-  options.name = object.Get("name").ToString().Utf8Value();
+  options.name = object["name"].string();
   options.id = environment.next_node_id++;
-  options.read_only = object.Get("readOnly").ToBoolean().Value();
-  options.no_flush = object.Get("noFlush").ToBoolean().Value();
-  options.discard_unmap = object.Get("discardUnmap").ToBoolean().Value();
+  options.state = node_state_from(object);
   return options;
-}
-
-double property(Napi::Object object, const char* name) {
-  Napi::Value value = object.Get(name);
-  return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
 }
 
 /// 0, or why a child cannot be attached.
-int attach_children(Environment& environment, OpenRequest& request, Napi::Array children) {
-  for (std::uint32_t i = 0; i < children.Length(); ++i) {
-    auto child = children.Get(i).As<Napi::Object>();
-    BoundNode* node = environment.nodes.find(property(child, "node"));
+int attach_children(Environment& environment, OpenRequest& request, const ValueReader& children) {
+  for (const ValueReader& child : children.elements()) {
+    BoundNode* node = environment.nodes.find(child["node"].number());
     if (node == nullptr) {
       return -EBADF;
     }
@@ -95,10 +73,11 @@ int attach_children(Environment& environment, OpenRequest& request, Napi::Array 
       return -EXDEV;
     }
     auto edge = std::make_unique<block::Edge>();
+    edge->key = static_cast<std::uint32_t>(child["key"].number());
     edge->node = node->node;
-    edge->role = static_cast<block::ChildRole>(property(child, "role"));
-    edge->permissions = static_cast<block::Permissions>(property(child, "permissions"));
-    edge->shared = static_cast<block::Permissions>(property(child, "shared"));
+    edge->role = static_cast<block::ChildRole>(child["role"].number());
+    edge->permissions = static_cast<block::Permissions>(child["permissions"].number());
+    edge->shared = static_cast<block::Permissions>(child["shared"].number());
     request.node->add_child(std::move(edge));
   }
   return 0;
@@ -109,8 +88,8 @@ void node_open(const Napi::CallbackInfo& info) {
   environment.ring().ingest();
   auto* request = new OpenRequest(environment, static_cast<std::int32_t>(number_at(info, 0)));
   request->where = environment.contexts.share(number_at(info, 1));
-  auto description = info[2].As<Napi::Object>();
-  const std::string driver_name = description.Get("driver").ToString().Utf8Value();
+  const ValueReader description(info[2]);
+  const std::string driver_name = description["driver"].string();
   std::unique_ptr<block::Driver> driver = environment.drivers.create(driver_name);
   if (request->where == nullptr) {
     request->refuse(request->report.fail(-EBADF, "context-closed"));
@@ -120,13 +99,17 @@ void node_open(const Napi::CallbackInfo& info) {
     request->refuse(request->report.fail(-ENOENT, "driver-unknown", {{"driver", driver_name}}));
     return;
   }
-  request->options = options_from(info[3].As<Napi::Object>());
+  request->options = options_from(ValueReader(info[3]));
   request->node = std::make_shared<block::Node>(request->where->aio(),
                                                 node_options_from(environment, description),
                                                 std::move(driver), environment.outbox());
-  if (int error = attach_children(environment, *request, info[4].As<Napi::Array>()); error != 0) {
+  if (int error = attach_children(environment, *request, ValueReader(info[4])); error != 0) {
     const char* kind = error == -EXDEV ? "child-other-context" : "child-closed";
     request->refuse(request->report.fail(error, kind));
+    return;
+  }
+  if (!is_readable(info.Env())) {
+    request->refuse(-ECANCELED);  // a driver without the children that it needs
     return;
   }
   request->launch(*request->where);
@@ -141,7 +124,11 @@ void node_close(const Napi::CallbackInfo& info) {
     request->refuse(-EBADF);
     return;
   }
-  request->launch(*request->bound->home);
+  BoundNode& bound = *request->bound;
+  if (bound.group != nullptr) {
+    std::exchange(bound.group, nullptr)->leave(*bound.node->driver().throttle(), *bound.home);
+  }
+  request->launch(*bound.home);
 }
 
 BoundNode* node_at(const Napi::CallbackInfo& info) {
@@ -151,72 +138,71 @@ BoundNode* node_at(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value node_info(const Napi::CallbackInfo& info) {
-  Napi::Object result = Napi::Object::New(info.Env());
+  ObjectWriter result(info.Env());
   BoundNode* bound = node_at(info);
   if (bound == nullptr) {
-    return result;
+    return result.object();
   }
   block::Node& node = *bound->node;
   block::Limits limits;
   block::DriverCounters counters;
+  bool has_zero_init = false;
+  std::int64_t cluster_size = 0;
   bound->home->run_and_wait([&] {
     limits = node.limits();
+    has_zero_init = node.has_zero_init();
+    cluster_size = node.driver().cluster_size();
     counters = node.driver().counters();
   });
-  result.Set("id", node.id());
-  result.Set("length", static_cast<double>(node.length()));
-  result.Set("inFlight", node.in_flight());
-  result.Set("quiesce", node.quiesce_count());
-  result.Set("variableLength", node.has_variable_length());
-  result.Set("highestWrittenOffset", static_cast<double>(node.highest_written_offset()));
-  result.Set("requestAlignment", limits.request_alignment);
-  result.Set("memoryAlignment", limits.memory_alignment);
-  result.Set("optimalMemoryAlignment", limits.optimal_memory_alignment);
-  result.Set("maxTransfer", static_cast<double>(limits.max_transfer));
-  result.Set("maxIov", limits.max_iov);
-  result.Set("discardOk", static_cast<double>(counters.discard_ok));
-  result.Set("discardFailed", static_cast<double>(counters.discard_failed));
-  result.Set("discardBytesOk", static_cast<double>(counters.discard_bytes_ok));
-  result.Set("bounced", static_cast<double>(counters.bounced));
-  return result;
+  result.set("id", node.id());
+  result.set("length", node.length());
+  result.set("inFlight", node.in_flight());
+  result.set("quiesce", node.quiesce_count());
+  result.set("variableLength", node.has_variable_length());
+  result.set("highestWrittenOffset", node.highest_written_offset());
+  result.set("writeThreshold", node.write_threshold());
+  result.set("hasZeroInit", has_zero_init);
+  result.set("clusterSize", cluster_size);
+  result.set("requestAlignment", limits.request_alignment);
+  result.set("memoryAlignment", limits.memory_alignment);
+  result.set("optimalMemoryAlignment", limits.optimal_memory_alignment);
+  result.set("maxTransfer", limits.max_transfer);
+  result.set("maxIov", limits.max_iov);
+  result.set("discardOk", counters.discard_ok);
+  result.set("discardFailed", counters.discard_failed);
+  result.set("discardBytesOk", counters.discard_bytes_ok);
+  result.set("bounced", counters.bounced);
+  return result.object();
 }
 
+// nodeInFlight(node): what a section waits for.
 Napi::Value node_in_flight(const Napi::CallbackInfo& info) {
   BoundNode* bound = node_at(info);
-  return Napi::Number::New(info.Env(), bound != nullptr ? bound->node->in_flight() : 0);
+  return Napi::Number::New(info.Env(), bound != nullptr ? bound->node->busy() : 0);
 }
 
+// nodeQuiesce(node, begin): counted at once; the driver is told at home.
 void node_quiesce(const Napi::CallbackInfo& info) {
-  BoundNode* bound = node_at(info);
+  Environment& environment = environment_of(info);
+  environment.ring().ingest();
+  std::shared_ptr<BoundNode> bound = environment.nodes.share(number_at(info, 0));
   if (bound == nullptr) {
     return;
   }
-  if (info[1].ToBoolean().Value()) {
+  const bool begin = boolean_at(info, 1);
+  if (!begin && bound->node->quiesce_count() == 0) {
+    return;
+  }
+  if (begin) {
     bound->node->quiesce_begin();
-  } else if (bound->node->quiesce_count() > 0) {
+  } else {
     bound->node->quiesce_end();
   }
-}
-
-Napi::Value node_set_child(const Napi::CallbackInfo& info) {
-  BoundNode* bound = node_at(info);
-  BoundNode* child = environment_of(info).nodes.find(number_at(info, 2));
-  const auto index = static_cast<std::size_t>(number_at(info, 1));
-  int error = 0;
-  if (bound == nullptr || child == nullptr || index >= bound->node->children().size()) {
-    error = -EBADF;
-  } else if (bound->node->children()[index]->node != child->node &&
-             (bound->node->quiesce_count() == 0 || bound->node->in_flight() != 0)) {
-    error = -EBUSY;  // the graph never changes under a request
-  } else if (child->home != bound->home) {
-    error = -EXDEV;
-  } else {
-    block::Edge& edge = *bound->node->children()[index];
-    edge.node = child->node;
-    edge.permissions = static_cast<block::Permissions>(number_at(info, 3));
-    edge.shared = static_cast<block::Permissions>(number_at(info, 4));
+  if (bound->node->driver().has_drain_hooks()) {
+    bound->node->expect_drain_hook();
+    post_release(*bound->home, [bound, begin] { bound->node->run_drain_hook(begin); });
+    environment.ring().kick();  // what it let go runs on
   }
-  return Napi::Number::New(info.Env(), error);
 }
 
 }  // namespace
@@ -227,7 +213,6 @@ void export_nodes(Environment& environment, Napi::Object exports) {
   add_function(environment, exports, "nodeInfo", node_info);
   add_function(environment, exports, "nodeInFlight", node_in_flight);
   add_function(environment, exports, "nodeQuiesce", node_quiesce);
-  add_function(environment, exports, "nodeSetChild", node_set_child);
 }
 
 }  // namespace blk::binding

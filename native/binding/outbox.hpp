@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "aio/doorbell.hpp"
@@ -37,7 +38,7 @@ class Outbox final : public block::GraphListener {
   void on_resized(std::uint32_t node_id) override {
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      resized_.push_back(node_id);
+      news_.resized.push_back(node_id);
       has_mail_.store(true);
     }
     ring();
@@ -46,19 +47,53 @@ class Outbox final : public block::GraphListener {
     parked_.fetch_add(change);
     ring();
   }
+  void on_warning(std::uint32_t node_id, block::Warning what) override {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      news_.warnings.emplace_back(node_id, what);
+      has_mail_.store(true);
+    }
+    ring();
+  }
+
+  void on_write_threshold(std::uint32_t node_id, std::uint64_t threshold,
+                          std::uint64_t exceeded) override {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      news_.thresholds.push_back({node_id, threshold, exceeded});
+      has_mail_.store(true);
+    }
+    ring();
+  }
+
+  /// What nodes have to say, in no particular order.
+  struct ThresholdEvent {
+    std::uint32_t node_id;
+    std::uint64_t threshold;
+    std::uint64_t exceeded;
+  };
+  struct News {
+    std::vector<ThresholdEvent> thresholds;  // in order
+    std::vector<std::uint32_t> resized;
+    std::vector<std::pair<std::uint32_t, block::Warning>> warnings;
+  };
 
   // JavaScript thread
   /// Before looking: whatever is put in later rings again.
   void answer() { doorbell_.answer(true); }
-  void take(aio::IntrusiveList<aio::Runnable>& finished, std::vector<std::uint32_t>& resized) {
+  void take(aio::IntrusiveList<aio::Runnable>& finished, News& news) {
     if (!has_mail_.load()) {
       return;  // the usual case where no IOThread is used
     }
     std::lock_guard<std::mutex> lock(mutex_);
     has_mail_.store(false);
     finished_.splice_to(finished);
-    resized.insert(resized.end(), resized_.begin(), resized_.end());
-    resized_.clear();
+    news.resized.insert(news.resized.end(), news_.resized.begin(), news_.resized.end());
+    news_.resized.clear();
+    news.warnings.insert(news.warnings.end(), news_.warnings.begin(), news_.warnings.end());
+    news_.warnings.clear();
+    news.thresholds.insert(news.thresholds.end(), news_.thresholds.begin(), news_.thresholds.end());
+    news_.thresholds.clear();
   }
   bool take_idle() { return idle_.exchange(false); }
   bool is_idle_untold() const { return idle_.load(); }
@@ -78,7 +113,7 @@ class Outbox final : public block::GraphListener {
   aio::Doorbell doorbell_;
   std::mutex mutex_;
   aio::IntrusiveList<aio::Runnable> finished_;
-  std::vector<std::uint32_t> resized_;
+  News news_;
   std::atomic<bool> has_mail_{false};
   std::atomic<bool> idle_{false};
   std::atomic<int> parked_{0};

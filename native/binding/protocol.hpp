@@ -16,6 +16,9 @@ enum class FlagId : std::uint8_t {
   kDisableQueueing = 3,
 };
 
+/// What owners of backends account themselves (AccountEvent).
+enum class AccountEvent : std::uint8_t { kDone = 0, kFailed = 1, kInvalid = 2, kMerged = 3 };
+
 inline constexpr std::size_t kDescriptorBytes = 64;
 inline constexpr std::uint32_t kSubmissionCapacity = 4096;
 inline constexpr std::size_t kCompletionBytes = 16;
@@ -26,6 +29,8 @@ inline constexpr std::int32_t kSlotSync = -1;  // the request that runSync() is 
 
 inline constexpr std::int32_t kEventIdle = -1;
 inline constexpr std::int32_t kEventResized = -2;
+inline constexpr std::int32_t kEventWarning = -3;
+inline constexpr std::int32_t kEventWriteThreshold = -4;
 
 /// The layout of one descriptor, as JavaScript writes it. Every field is at the word that
 /// `Descriptor` in protocol.ts names.
@@ -40,12 +45,13 @@ struct Descriptor {
   double region_offset;
   double argument;
   std::int32_t generation;
-  std::int32_t reserved;
+  std::int32_t account;
 };
 static_assert(sizeof(Descriptor) == kDescriptorBytes);
-static_assert(offsetof(Descriptor, region) == 8U * 4 &&
-              offsetof(Descriptor, region_offset) == 5U * 8);
-static_assert(offsetof(Descriptor, generation) == 14U * 4);
+static_assert(offsetof(Descriptor, region) == 8UL * 4 &&
+              offsetof(Descriptor, region_offset) == 5UL * 8);
+static_assert(offsetof(Descriptor, generation) == 14UL * 4);
+static_assert(offsetof(Descriptor, account) == 15UL * 4);
 
 /// Further buffers of a vectored request.
 struct VectorDescriptor {
@@ -62,8 +68,8 @@ struct VectorDescriptor {
   double unused_three;
 };
 static_assert(sizeof(VectorDescriptor) == kDescriptorBytes);
-static_assert(offsetof(VectorDescriptor, second_region) == 8U * 4);
-static_assert(offsetof(VectorDescriptor, second_offset) == 5U * 8);
+static_assert(offsetof(VectorDescriptor, second_region) == 8UL * 4);
+static_assert(offsetof(VectorDescriptor, second_offset) == 5UL * 8);
 
 struct CompletionEntry {
   double result;

@@ -1,44 +1,19 @@
 #include "binding/request-ring.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
-#include <cmath>
-#include <limits>
 #include <utility>
 
 #include "aio/thread.hpp"
 #include "binding/environment.hpp"
+#include "binding/failure.hpp"
 #include "binding/layout.hpp"
+#include "binding/values.hpp"
 
 namespace blk::binding {
 namespace {
-
-constexpr std::size_t kPoolChunk = 256;
-
-std::int64_t to_integer(double number) {
-  // lib/ passes 64-bit integers; anything else is its bug, and must not be undefined behaviour.
-  return number >= -9223372036854775808.0 && number < 9223372036854775808.0
-             ? static_cast<std::int64_t>(number)
-             : std::numeric_limits<std::int64_t>::min();
-}
-
-bool is_transfer(const block::Request& request) {
-  return request.operation == block::Operation::kRead ||
-         request.operation == block::Operation::kWrite;
-}
-
-int locate(const aio::MemoryRegion* memory, double offset, double length, iovec& part) {
-  const std::int64_t start = to_integer(offset);
-  const std::int64_t bytes = to_integer(length);
-  if (memory == nullptr || start < 0 || bytes < 0 ||
-      static_cast<std::uint64_t>(start) > memory->size() ||
-      static_cast<std::uint64_t>(bytes) > memory->size() - static_cast<std::uint64_t>(start)) {
-    return -EFAULT;
-  }
-  part = {memory->base() + start, static_cast<std::size_t>(bytes)};
-  return 0;
-}
 
 void request_done(block::Request* request) {
   auto* bound = static_cast<BoundRequest*>(request);
@@ -68,60 +43,31 @@ void run_in_home(aio::Runnable* item) {
 
 Napi::Value RequestRing::open(Napi::Function deliver) {
   Napi::Env env = environment_.napi();
-  auto shared = [&](std::size_t bytes) {
-    Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, bytes);
-    std::fill_n(static_cast<std::uint8_t*>(buffer.Data()), bytes, std::uint8_t{0});
+  std::array<napi_value, 3> buffers{};
+  std::array<void*, 3> data{};
+  constexpr std::array<std::size_t, 3> kBytes{kHeaderBytes, kSubmissionCapacity * kDescriptorBytes,
+                                              kCompletionCapacity * kCompletionBytes};
+  for (std::size_t index = 0; index < kBytes.size(); ++index) {
+    // It fails in an environment that is being terminated.
+    if (napi_create_arraybuffer(env, kBytes[index], &data[index], &buffers[index]) != napi_ok) {
+      buffers_.clear();
+      return failure(env, -ENOMEM, "environment-start-failed");
+    }
     // lib/ never lets these buffers out, so nobody can detach them; the reference keeps them.
-    buffers_.push_back(Napi::Reference<Napi::ArrayBuffer>::New(buffer, 1));
-    return buffer;
-  };
-  Napi::ArrayBuffer header = shared(kHeaderBytes);
-  Napi::ArrayBuffer submission = shared(kSubmissionCapacity * kDescriptorBytes);
-  Napi::ArrayBuffer completion = shared(kCompletionCapacity * kCompletionBytes);
-  header_ = static_cast<Header*>(header.Data());
-  descriptors_ = static_cast<Descriptor*>(submission.Data());
-  completions_ = static_cast<CompletionEntry*>(completion.Data());
+    buffers_.push_back(
+        Napi::Reference<Napi::ArrayBuffer>::New(Napi::ArrayBuffer(env, buffers[index]), 1));
+  }
+  header_ = static_cast<Header*>(data[0]);
+  descriptors_ = static_cast<Descriptor*>(data[1]);
+  completions_ = static_cast<CompletionEntry*>(data[2]);
   deliver_ = Napi::Persistent(deliver);
 
-  Napi::Object memory = Napi::Object::New(env);
-  memory.Set("header", header);
-  memory.Set("submission", submission);
-  memory.Set("completion", completion);
-  memory.Set("layout", layout(env));
-  return memory;
-}
-
-// --- request records
-
-BoundRequest* RequestRing::take_from_pool() {
-  if (pool_.empty()) {
-    auto chunk = std::make_unique<BoundRequest[]>(kPoolChunk);
-    for (std::size_t i = 0; i < kPoolChunk; ++i) {
-      pool_.push_back(&chunk[i]);
-    }
-    pool_chunks_.push_back(std::move(chunk));
-  }
-  return static_cast<BoundRequest*>(pool_.pop_front());
-}
-
-void RequestRing::give_back(BoundRequest* request) {
-  request->region.reset();
-  request->vector.clear();
-  request->regions.clear();
-  request->backend = nullptr;
-  request->failed_node = 0;
-  request->report.reset();
-  request->uncount_before_callback = false;
-  // Last in, first out: the record is still in the cache.
-  pool_.push_front(request);
-}
-
-void RequestRing::free(BoundRequest* request) {
-  if (request->destroy != nullptr) {
-    request->destroy(request);
-  } else {
-    give_back(request);
-  }
+  return ObjectWriter(env)
+      .set("header", buffers[0])
+      .set("submission", buffers[1])
+      .set("completion", buffers[2])
+      .set("layout", layout(env))
+      .object();
 }
 
 // --- submission
@@ -130,108 +76,58 @@ void RequestRing::ingest() {
   const auto count = static_cast<std::uint32_t>(
       std::clamp(header_->submitted, 0, static_cast<std::int32_t>(kSubmissionCapacity)));
   header_->submitted = 0;
+  batch_time_ = 0;
   for (std::uint32_t index = 0; index < count;) {
-    index += ingest_one(index, count);
+    BoundRequest* request = pool_.take();
+    index += reader_.read({descriptors_ + index, count - index}, *request);
+    start(request);
   }
 }
 
-// Returns how many descriptors the request took.
-std::uint32_t RequestRing::ingest_one(std::uint32_t index, std::uint32_t count) {
-  const Descriptor& descriptor = descriptors_[index];
-  BoundRequest* request = take_from_pool();
-  prepare(*request, descriptor);
-  std::uint32_t used = 1;
-  const int error = describe_data(*request, index, count, used);
-  if (request->home == nullptr || error != 0) {
-    request->result = error != 0 ? error : -EBADF;
-    request->home = nullptr;
-  } else {
+void RequestRing::start(BoundRequest* request) {
+  request->done = request_done;
+  request->run = run_in_home;
+  if (request->home != nullptr) {
     request->backend->count();
+    if (request->copy_target != nullptr) {
+      request->copy_target->count();
+    }
+    if (request->account != accounting::AccountType::kNone) {
+      request->accounted_since = batch_time(*request->home);
+    }
   }
   if (request->slot == kSlotSync) {
     if (sync_request_ != nullptr) {
-      give_back(std::exchange(sync_request_, nullptr));
+      pool_.give_back(std::exchange(sync_request_, nullptr));
     }
     sync_request_ = request;
-    return used;
+    return;
   }
   add(request);
   if (request->home != nullptr) {
     request->home->run(request);
   } else {
-    request->backend = nullptr;
     finished_.push_back(request);
   }
-  return used;
 }
 
-void RequestRing::prepare(BoundRequest& request, const Descriptor& descriptor) {
-  request.operation = static_cast<block::Operation>(descriptor.operation_and_flags & 0xff);
-  request.flags = descriptor.operation_and_flags >> 8;
-  request.slot = descriptor.slot;
-  request.generation = descriptor.generation;
-  request.offset = to_integer(descriptor.offset);
-  request.bytes = to_integer(descriptor.length);
-  request.argument = to_integer(descriptor.argument);
-  request.uncount_before_callback = request.operation == block::Operation::kAbort;
-  request.done = request_done;
-  request.run = run_in_home;
-  BoundBackend* target = environment_.backends.find(descriptor.backend);
-  request.home = target != nullptr ? target->home.get() : nullptr;
-  request.backend = target != nullptr ? &target->backend : nullptr;
+// The clock is read once for all requests of a batch, and not at all when none is accounted.
+aio::Nanoseconds RequestRing::batch_time(HomedContext& home) {
+  if (home.kind() == HomeKind::kVirtual) {
+    return home.virtual_clock().now();
+  }
+  if (batch_time_ == 0) {
+    batch_time_ = aio::MonotonicClock().now();
+  }
+  return batch_time_;
 }
 
-// Finds the memory of a request. Whatever does not lie wholly inside a known region is refused, so
-// that a bug in lib/ cannot make the kernel write elsewhere.
-int RequestRing::describe_data(BoundRequest& request, std::uint32_t index, std::uint32_t count,
-                               std::uint32_t& used) {
-  const Descriptor& descriptor = descriptors_[index];
-  request.single = {nullptr, 0};
-  if (descriptor.buffers <= 1) {
-    if (descriptor.region == 0) {
-      // Too long to have memory: the range check refuses it before any would be touched.
-      const bool touches_memory =
-          is_transfer(request) && request.bytes != 0 && request.bytes <= block::kMaxTransfer;
-      return touches_memory ? -EFAULT : 0;
-    }
-    request.region = environment_.regions.find(descriptor.region);
-    return locate(request.region.get(), descriptor.region_offset, descriptor.length,
-                  request.single);
+void RequestRing::free(BoundRequest* request) {
+  if (request->destroy != nullptr) {
+    request->destroy(request);
+  } else {
+    pool_.give_back(request);
   }
-  const std::uint32_t following = (descriptor.buffers + 1) / 2;
-  if (following >= count - index) {
-    return -EINVAL;
-  }
-  used += following;
-  std::int64_t total = 0;
-  for (std::uint32_t i = 1; i <= following; ++i) {
-    const auto& more = reinterpret_cast<const VectorDescriptor&>(descriptors_[index + i]);
-    int error = add_buffer(request, more.first_region, more.first_offset, more.first_length);
-    if (error == 0 && more.buffers > 1) {
-      error = add_buffer(request, more.second_region, more.second_offset, more.second_length);
-    }
-    if (error != 0) {
-      return error;
-    }
-  }
-  for (const iovec& part : request.vector) {
-    total += static_cast<std::int64_t>(part.iov_len);
-  }
-  return total == request.bytes ? 0 : -EINVAL;
-}
-
-int RequestRing::add_buffer(BoundRequest& request, std::uint32_t region, double offset,
-                            double length) {
-  const auto& memory = environment_.regions.find(region);
-  iovec part{};
-  if (int error = locate(memory.get(), offset, length, part); error != 0) {
-    return error;
-  }
-  request.vector.push_back(part);
-  if (request.regions.empty() || request.regions.back() != memory) {
-    request.regions.push_back(memory);
-  }
-  return 0;
 }
 
 void RequestRing::add(BoundRequest* request) {
@@ -253,11 +149,11 @@ void RequestRing::cancel(std::int32_t slot, std::int32_t generation) {
     return;
   }
   // A message like any other. By the time it arrives the request may be done and its record in use
-  // again, so it is looked up by slot and generation among the parked ones.
+  // again, so it is looked up by slot and generation among those that wait.
   block::Backend* backend = request->backend;
   // The request is counted, parked or on its way to either, so its backend lives until then.
   post_release(*request->home, [backend, slot, generation] {
-    backend->cancel_parked([slot, generation](const block::Request& candidate) {
+    backend->cancel_queued([slot, generation](const block::Request& candidate) {
       const auto& bound = static_cast<const BoundRequest&>(candidate);
       return bound.slot == slot && bound.generation == generation;
     });
@@ -329,6 +225,7 @@ void RequestRing::on_loop() {
   if (environment_.turn_contexts()) {
     environment_.outbox().ring();
   }
+  environment_.release_plugged();
   if (const std::uint32_t count = collect(); count > 0) {
     Napi::Env env = environment_.napi();
     Napi::HandleScope scope(env);
@@ -355,6 +252,9 @@ void RequestRing::uncount_delivered() {
       backend = request->backend;
       ++run;
     }
+    if (request->copy_target != nullptr) {
+      request->copy_target->uncount();
+    }
     free(request);
   }
   if (run > 0) {
@@ -365,7 +265,7 @@ void RequestRing::uncount_delivered() {
 std::uint32_t RequestRing::collect() {
   completion_count_ = 0;
   environment_.take_finished(finished_);
-  environment_.outbox().take(finished_, resized_);
+  environment_.outbox().take(finished_, news_);
   write_events();
   while (completion_count_ < kCompletionCapacity) {
     auto* request = static_cast<BoundRequest*>(finished_.pop_front());
@@ -382,9 +282,20 @@ void RequestRing::write_events() {
   if (environment_.outbox().take_idle()) {
     append_entry(0, kEventIdle, 0);
   }
-  while (!resized_.empty() && completion_count_ < kCompletionCapacity) {
-    append_entry(0, kEventResized, static_cast<std::int32_t>(resized_.back()));
-    resized_.pop_back();
+  while (!news_.resized.empty() && completion_count_ < kCompletionCapacity) {
+    append_entry(0, kEventResized, static_cast<std::int32_t>(news_.resized.back()));
+    news_.resized.pop_back();
+  }
+  while (!news_.warnings.empty() && completion_count_ < kCompletionCapacity) {
+    const auto& [node, what] = news_.warnings.back();
+    append_entry(static_cast<double>(what), kEventWarning, static_cast<std::int32_t>(node));
+    news_.warnings.pop_back();
+  }
+  if (!news_.thresholds.empty() && completion_count_ < kCompletionCapacity) {
+    append_entry(0, kEventWriteThreshold, 0);
+    auto& told = environment_.threshold_events;
+    told.insert(told.end(), news_.thresholds.begin(), news_.thresholds.end());
+    news_.thresholds.clear();
   }
 }
 
@@ -431,11 +342,14 @@ double RequestRing::run_sync() {
   if (request->backend != nullptr) {
     request->result = run_prepared(request);
     request->backend->uncount();
+    if (request->copy_target != nullptr) {
+      request->copy_target->uncount();
+    }
   }
   keep_report(request);
   header_->sync_node = static_cast<std::int32_t>(request->failed_node);
   const auto result = static_cast<double>(request->result);
-  give_back(request);
+  pool_.give_back(request);
   kick();  // others may have finished meanwhile; they are delivered in the next turn of the loop
   return result;
 }
@@ -494,7 +408,7 @@ void RequestRing::close() {
 
 void RequestRing::drop_everything() {
   environment_.take_finished(finished_);
-  environment_.outbox().take(finished_, resized_);
+  environment_.outbox().take(finished_, news_);
   finished_.splice_to(delivered_);
   while (auto* request = static_cast<BoundRequest*>(delivered_.pop_front())) {
     free(request);

@@ -12,23 +12,27 @@
 #include <napi.h>
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "aio/clock.hpp"
 #include "aio/list.hpp"
 #include "aio/runnable.hpp"
 #include "binding/bound-request.hpp"
+#include "binding/outbox.hpp"
 #include "binding/protocol.hpp"
+#include "binding/request-pool.hpp"
+#include "binding/submission-reader.hpp"
 
 namespace blk::binding {
 
 class Environment;
+class HomedContext;
 struct BoundBackend;
 
 class RequestRing {
  public:
-  explicit RequestRing(Environment& environment) : environment_(environment) {}
+  explicit RequestRing(Environment& environment)
+      : environment_(environment), reader_(environment) {}
 
   /// Makes the shared buffers and keeps `deliver`.
   Napi::Value open(Napi::Function deliver);
@@ -71,15 +75,9 @@ class RequestRing {
   static constexpr int kMaxInlineFlushes = 64;
   static constexpr aio::Nanoseconds kMaxInlineTime = 200'000;
 
-  BoundRequest* take_from_pool();
-  void give_back(BoundRequest* request);
+  void start(BoundRequest* request);
+  aio::Nanoseconds batch_time(HomedContext& home);
   void free(BoundRequest* request);
-
-  std::uint32_t ingest_one(std::uint32_t index, std::uint32_t count);
-  int describe_data(BoundRequest& request, std::uint32_t index, std::uint32_t count,
-                    std::uint32_t& used);
-  int add_buffer(BoundRequest& request, std::uint32_t region, double offset, double length);
-  void prepare(BoundRequest& request, const Descriptor& descriptor);
   std::int64_t run_prepared(BoundRequest* request);
 
   bool is_over_budget();
@@ -94,6 +92,7 @@ class RequestRing {
   bool owes_completions() const;
 
   Environment& environment_;
+  SubmissionReader reader_;
   Header* header_ = nullptr;
   Descriptor* descriptors_ = nullptr;
   CompletionEntry* completions_ = nullptr;
@@ -103,16 +102,16 @@ class RequestRing {
 
   aio::IntrusiveList<aio::Runnable> finished_;   // results known, not yet written
   aio::IntrusiveList<aio::Runnable> delivered_;  // written; counted until lib/ settled them
-  std::vector<std::uint32_t> resized_;
+  Outbox::News news_;                            // not yet written
   BoundRequest* sync_request_ = nullptr;
   std::vector<BoundRequest*> by_slot_;
   std::size_t outstanding_ = 0;
 
-  aio::IntrusiveList<aio::Runnable> pool_;
-  std::vector<std::unique_ptr<BoundRequest[]>> pool_chunks_;
+  RequestPool pool_;
 
   int inline_flushes_ = 0;
   aio::Nanoseconds turn_start_ = 0;
+  aio::Nanoseconds batch_time_ = 0;  // of the batch being ingested; 0: not read
 };
 
 }  // namespace blk::binding

@@ -36,7 +36,10 @@ void Environment::teardown() {
   ring_.close();
   backends.for_each([](BoundBackend& bound) {
     block::Backend* backend = &bound.backend;
-    post_call(*bound.home, [backend] { backend->abort_parked(-ECANCELED); });
+    post_call(*bound.home, [backend] {
+      backend->abort_parked(-ECANCELED);
+      backend->abort_throttled(-ECANCELED);
+    });
   });
   for (const auto& context : local_contexts_) {
     if (context->uv() != nullptr) {
@@ -85,6 +88,7 @@ void Environment::finish_teardown() {
     ring_.drop_everything();
     backends.clear();
     nodes.clear();
+    groups.clear();
     local_contexts_.clear();
     contexts.clear();
     delete this;

@@ -1,24 +1,49 @@
 #include "block/backend.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <utility>
 
 namespace blk::block {
 
+using accounting::AccountType;
+using accounting::Cookie;
 using aio::Detached;
 using aio::Task;
 
 namespace {
 
-// Truncate and the queries are neither queued in a drained section (DRAIN-24) nor range-checked.
+// Truncate, copies, vmstate and the queries are neither queued in a drained section (DRAIN-24) nor
+// range-checked.
 bool is_queueable(Operation operation) {
   switch (operation) {
     case Operation::kTruncate:
     case Operation::kLength:
     case Operation::kAbort:
+    case Operation::kCopyRange:
+    case Operation::kSaveVmstate:
+    case Operation::kLoadVmstate:
+    case Operation::kProbeBlockSizes:
+    case Operation::kProbeGeometry:
+    case Operation::kSectors:
       return false;
     default:
       return true;
+  }
+}
+
+/// It has a value as its result, or an answer in memory (backend-answers.cpp).
+bool is_answered(Operation operation) {
+  switch (operation) {
+    case Operation::kSaveVmstate:
+    case Operation::kLoadVmstate:
+    case Operation::kProbeBlockSizes:
+    case Operation::kProbeGeometry:
+    case Operation::kSgIo:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -27,14 +52,47 @@ bool is_ranged(Operation operation) {
          operation == Operation::kWriteZeroes || operation == Operation::kDiscard;
 }
 
-IoView view_of(const Request& request) {
+/// What limits bear on (TG-23).
+bool is_throttled(const Request& request) {
+  return (request.operation == Operation::kRead || request.operation == Operation::kWrite ||
+          request.operation == Operation::kWriteZeroes) &&
+         (request.flags & kRequestUnthrottled) == 0;
+}
+
+}  // namespace
+
+IoView Backend::view_of(const Request& request) {
   if (!request.vector.empty()) {
     return {request.vector.data(), static_cast<std::uint32_t>(request.vector.size())};
   }
   return {&request.single, 1, request.region.get()};
 }
 
-}  // namespace
+void Backend::set_root(Edge edge) {
+  for (std::uint32_t left = plugs_; left > 0; --left) {
+    if (edge.node != nullptr) {
+      edge.node->plug();
+    }
+    if (root_.node != nullptr) {
+      root_.node->unplug();
+    }
+  }
+  root_ = std::move(edge);
+}
+
+void Backend::plug() {
+  ++plugs_;
+  if (root_.node != nullptr) {
+    root_.node->plug();
+  }
+}
+
+void Backend::unplug() {
+  --plugs_;
+  if (root_.node != nullptr) {
+    root_.node->unplug();
+  }
+}
 
 void Backend::submit(Request* request) {
   if (must_park(*request)) {
@@ -81,13 +139,28 @@ void Backend::abort_parked(int error) {
   }
 }
 
+void Backend::abort_throttled(int error) {
+  while (throttle::Waiter* waiter =
+             throttle_.find_waiting([](throttle::Waiter&) { return true; })) {
+    throttle_.cancel(*waiter);
+    finish(static_cast<Request*>(waiter), Status(error));
+  }
+}
+
 void Backend::uncount(std::uint32_t requests) {
   if (in_flight_.fetch_sub(requests) == requests && announced_.load() != 0) {
     listener_.on_idle();
   }
 }
 
+void Backend::begin_arrived() {
+  if (begins_.fetch_sub(1) == 1) {
+    listener_.on_idle();
+  }
+}
+
 void Backend::quiesce_end() {
+  throttle_.bypass_end();
   if (--quiesce_ != 0) {
     return;
   }
@@ -101,6 +174,14 @@ void Backend::quiesce_end() {
 void Backend::start(Request* request) {
   if (request->operation == Operation::kAbort) {
     finish_value(request, request->argument);
+    return;
+  }
+  if (request->operation == Operation::kCopyRange) {
+    finish_later(request, copy_range(*request));
+    return;
+  }
+  if (request->operation == Operation::kSectors) {
+    finish_value_later(request, sectors());
     return;
   }
   if (root_.node != nullptr && root_.node->has_variable_length() &&
@@ -130,21 +211,54 @@ Status Backend::check(const Request& request, std::int64_t length) const {
   if (length < 0) {
     return static_cast<int>(length);
   }
-  if (!is_ranged(request.operation)) {
-    return {};
-  }
-  if (request.offset < 0) {
+  return is_ranged(request.operation) ? check_range(request.offset, request.bytes, length)
+                                      : Status();
+}
+
+Status Backend::check_range(std::int64_t offset, std::int64_t bytes, std::int64_t length) const {
+  if (offset < 0) {
     return -EIO;
   }
-  if (!flags_.allow_write_beyond_end &&
-      (request.offset > length || length - request.offset < request.bytes)) {
+  if (!flags_.allow_write_beyond_end && (offset > length || length - offset < bytes)) {
     return -EIO;
   }
   return {};
 }
 
+// The checks of a ranged request, for one end of a copy (COPY-1).
+Task<Status> Backend::check_end(std::int64_t offset, std::int64_t bytes) {
+  if (bytes < 0) {
+    co_return Status(-EIO);
+  }
+  if (!is_available()) {
+    co_return Status(-ENOMEDIUM);
+  }
+  const std::int64_t length = co_await root_.node->current_length();
+  co_return length < 0 ? Status(static_cast<int>(length)) : check_range(offset, bytes, length);
+}
+
+// Neither FUA nor a flush whatever the write cache is, as in QEMU (FUA-8).
+Task<Status> Backend::copy_range(Request& request) {
+  Status status = co_await check_end(request.offset, request.bytes);
+  if (status.ok()) {
+    status = co_await request.copy_target->check_end(request.argument, request.bytes);
+  }
+  if (!status.ok()) {
+    co_return status;
+  }
+  CopyRange copy;
+  copy.source = &root_;
+  copy.source_offset = request.offset;
+  copy.target = &request.copy_target->root_;
+  copy.target_offset = request.argument;
+  copy.bytes = request.bytes;
+  copy.flags = request.flags;
+  co_return co_await root_.node->copy_range_from(copy);
+}
+
 void Backend::start_checked(Request* request, std::int64_t length) {
   if (Status status = check(*request, length); !status.ok()) {
+    account_refusal(*request, status, length);
     finish(request, status);
     return;
   }
@@ -158,6 +272,35 @@ void Backend::start_checked(Request* request, std::int64_t length) {
                                          request->single.iov_base, request->single.iov_len));
     return;
   }
+  if (is_answered(request->operation)) {
+    finish_value_later(request, answer(*request));
+    return;
+  }
+  if (request->operation == Operation::kBlockStatus) {
+    answer_block_status(request);
+    return;
+  }
+  if (request->operation == Operation::kCheck) {
+    finish_value_later(request, root_.node->check_image());
+    return;
+  }
+  if (is_throttled(*request)) {
+    const auto direction = request->operation == Operation::kRead ? throttle::Direction::kRead
+                                                                  : throttle::Direction::kWrite;
+    request->run = [](aio::Runnable* self) {
+      auto* admitted = static_cast<Request*>(self);
+      admitted->backend->issue_admitted(admitted);
+    };
+    if (!throttle_.admit(*request, direction, request->bytes)) {
+      return;
+    }
+  }
+  issue_admitted(request);
+}
+
+// After any wait for limits, so that what is sampled here is as of now.
+void Backend::issue_admitted(Request* request) {
+  request->flags &= ~kRequestUnthrottled;
   Task<Status> io = issue(*request);
   if (io.is_ready()) {
     finish(request, io.take());
@@ -184,6 +327,10 @@ Task<Status> Backend::issue(Request& request) {
       return node.flush();
     case Operation::kTruncate:
       return issue_truncate(request);
+    case Operation::kMakeZero:
+      return node.make_zero(root_, request.flags);
+    case Operation::kMakeEmpty:
+      return node.make_empty(root_);
     default:
       return Status(-ENOTSUP);
   }
@@ -217,12 +364,37 @@ void Backend::finish(Request* request, const Status& status) {
       request->operation == Operation::kRead || request->operation == Operation::kWrite;
   request->result = !status.ok() ? status.error : is_transfer ? request->bytes : 0;
   request->failed_node = status.node;
+  request->backend->account(*request);
   request->done(request);
 }
 
 void Backend::finish_value(Request* request, std::int64_t value) {
   request->result = value;
+  request->backend->account(*request);
   request->done(request);
+}
+
+// A range that the medium does not have is its user's mistake; a medium that is missing, or whose
+// length cannot be found out, is a failure like any other (ACCT-5).
+void Backend::account_refusal(Request& request, const Status& status, std::int64_t length) {
+  if (status.error == -EIO && length >= 0) {
+    stats_.invalid(std::exchange(request.account, AccountType::kNone),
+                   std::max(request.accounted_since, context_->batch_time()));
+  }
+}
+
+// One that left its queue at its owner's wish was not a request at all.
+void Backend::account(Request& request) {
+  if (request.account == AccountType::kNone) {
+    return;
+  }
+  Cookie cookie{std::exchange(request.account, AccountType::kNone), request.bytes,
+                request.accounted_since};
+  if (request.result >= 0) {
+    stats_.done(cookie, context_->batch_time());
+  } else if (request.result != -ECANCELED) {
+    stats_.failed(cookie, context_->batch_time());
+  }
 }
 
 }  // namespace blk::block

@@ -16,22 +16,51 @@ Task<Status> Driver::pwrite_zeroes(std::int64_t, std::int64_t, RequestFlags) {
   return Status(-ENOTSUP);
 }
 
+Task<Status> Driver::copy_range_from(CopyRange) { return Status(-ENOTSUP); }
+
+Task<Status> Driver::copy_range_to(CopyRange) { return Status(-ENOTSUP); }
+
 Task<Status> Driver::pdiscard(std::int64_t, std::int64_t) { return Status(-ENOTSUP); }
 
 Task<Status> Driver::truncate(TruncateRequest, ErrorReport& report) {
   return Status(report.fail(-ENOTSUP, "truncate-unsupported", {{"driver", name()}}));
 }
 
+std::int64_t Driver::control(const std::string&, const std::string&) { return -ENOTSUP; }
+
+Task<Status> Driver::reopen_prepare(const ReopenRequest&, ErrorReport& report) {
+  return Status(report.fail(-ENOTSUP, "reopen-unsupported", {{"driver", name()}}));
+}
+
 Task<std::int64_t> Driver::ioctl(std::uint64_t, void*, std::size_t) {
   return std::int64_t{-ENOTSUP};
 }
 
+Task<std::int64_t> Driver::sg_io(SgIo&) { return std::int64_t{-ENOTSUP}; }
+
+Task<Status> Driver::probe_block_sizes(BlockSizes&) { return Status(-ENOTSUP); }
+
+Task<Status> Driver::probe_geometry(Geometry&) { return Status(-ENOTSUP); }
+
+Task<Status> Driver::pwritev_compressed(std::int64_t, std::int64_t, IoView) {
+  return Status(-ENOTSUP);
+}
+
+Task<Status> Driver::save_vmstate(std::int64_t, std::int64_t, IoView) { return Status(-ENOTSUP); }
+
+Task<Status> Driver::load_vmstate(std::int64_t, std::int64_t, IoView) { return Status(-ENOTSUP); }
+
+Task<Status> Driver::create(aio::AioContext&, const Options&, ErrorReport& report) {
+  return Status(report.fail(-ENOTSUP, "create-unsupported", {{"driver", name()}}));
+}
+
+Task<Status> Driver::remove(aio::AioContext&, const Options&, ErrorReport& report) {
+  return Status(report.fail(-ENOTSUP, "delete-unsupported", {{"driver", name()}}));
+}
+
 Task<BlockStatus> Driver::block_status(bool, std::int64_t offset, std::int64_t bytes) {
-  BlockStatus status;
-  status.data = true;
-  status.allocated = true;
-  status.offset = offset;
-  status.bytes = bytes;
+  BlockStatus status = BlockStatus::data_at(offset, bytes);
+  status.offset_valid = is_protocol();
   return status;
 }
 
@@ -85,10 +114,22 @@ Task<std::int64_t> FilterDriver::ioctl(std::uint64_t request, void* data, std::s
   return child_->node->ioctl(request, data, bytes);
 }
 
+Task<std::int64_t> FilterDriver::sg_io(SgIo& command) { return child_->node->sg_io(command); }
+
+Task<Status> FilterDriver::probe_block_sizes(BlockSizes& sizes) {
+  return child_->node->probe_block_sizes(sizes);
+}
+
+Task<Status> FilterDriver::probe_geometry(Geometry& geometry) {
+  return child_->node->probe_geometry(geometry);
+}
+
 Task<BlockStatus> FilterDriver::block_status(bool want_zero, std::int64_t offset,
                                              std::int64_t bytes) {
   return child_->node->block_status(want_zero, offset, bytes);
 }
+
+bool FilterDriver::has_zero_init() const { return child_->node->has_zero_init(); }
 
 Task<std::int64_t> FilterDriver::allocated_size() { return child_->node->allocated_size(); }
 

@@ -5,7 +5,7 @@
 
 namespace blk::block {
 
-/// Flags of one request (BDRV_REQ_*). Eight bits travel in a descriptor.
+/// Flags of one request (BDRV_REQ_*). 24 bits travel in a descriptor.
 using RequestFlags = std::uint32_t;
 inline constexpr RequestFlags kRequestFua = 1U << 0;          // durable before completion
 inline constexpr RequestFlags kRequestMayUnmap = 1U << 1;     // zero-writes may deallocate
@@ -15,6 +15,9 @@ inline constexpr RequestFlags kRequestSerialising = 1U << 4;  // excludes overla
 inline constexpr RequestFlags kRequestNoWait = 1U << 5;       // EBUSY instead of waiting
 inline constexpr RequestFlags kRequestWriteUnchanged = 1U
                                                        << 6;  // guest-visible data stays the same
+inline constexpr RequestFlags kRequestZeroWrite = 1U << 7;    // copy range: zeroes, and no reading
+/// Not QEMU's: a backend does not throttle the request. Nodes never see it.
+inline constexpr RequestFlags kRequestUnthrottled = 1U << 8;
 
 /// Permission bits of an edge (BLK_PERM_*).
 using Permissions = std::uint32_t;

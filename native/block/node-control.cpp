@@ -1,4 +1,4 @@
-// Flush, truncate, ioctl and block status.
+// Plugs, flush, truncate and ioctl.
 #include <algorithm>
 #include <cerrno>
 
@@ -8,8 +8,37 @@ namespace blk::block {
 
 using aio::Task;
 
+void Node::plug() {
+  for (const auto& child : children_) {
+    child->node->plug();
+  }
+  if (plugs_++ == 0) {
+    driver_->plug();
+  }
+}
+
+void Node::unplug() {
+  if (--plugs_ == 0) {
+    driver_->unplug();
+  }
+  for (const auto& child : children_) {
+    child->node->unplug();
+  }
+}
+
+void Node::move_plugs(Node* from, Node* to) const {
+  for (std::uint32_t left = plugs_; left > 0; --left) {
+    if (to != nullptr) {
+      to->plug();
+    }
+    if (from != nullptr) {
+      from->unplug();
+    }
+  }
+}
+
 Task<Status> Node::flush() {
-  if (!driver_->is_inserted() || options_.read_only) {
+  if (!driver_->is_inserted() || options_.state.read_only) {
     return Status();
   }
   return flush_slow();
@@ -35,8 +64,16 @@ Task<Status> Node::flush_slow() {
   co_return status.at(id());
 }
 
+// The child that holds the data is told of both steps, as in QEMU.
 Task<Status> Node::flush_disk_and_children(std::uint64_t generation) {
-  if (flushed_generation_ < generation && !options_.no_flush) {
+  const Edge* storage = primary_child();
+  if (storage != nullptr) {
+    co_await storage->node->debug_event(DebugEvent::kFlushToOs);
+  }
+  if (flushed_generation_ < generation && !options_.state.no_flush) {
+    if (storage != nullptr) {
+      co_await storage->node->debug_event(DebugEvent::kFlushToDisk);
+    }
     Status status = co_await driver_->flush_to_disk();
     if (!status.ok()) {
       co_return status;
@@ -44,7 +81,8 @@ Task<Status> Node::flush_disk_and_children(std::uint64_t generation) {
   }
   Status first_error;
   for (const auto& child : children_) {
-    if ((child->permissions & (kPermWrite | kPermWriteUnchanged)) != 0) {
+    if ((child->permissions & (kPermWrite | kPermWriteUnchanged)) != 0 &&
+        driver_->flushes_child(*child)) {
       Status status = co_await child->node->flush();
       first_error = first_error.ok() ? status : first_error;
     }
@@ -53,13 +91,16 @@ Task<Status> Node::flush_disk_and_children(std::uint64_t generation) {
 }
 
 Task<Status> Node::truncate(const Edge& via, TruncateRequest request, ErrorReport& report) {
+  if (ejected_.load(relaxed)) {
+    return Status(-ENOMEDIUM, id());
+  }
   if (request.size < 0) {
     return Status(report.fail(-EINVAL, "truncate-negative"), id());
   }
   if (request.size > kMaxLength) {
     return Status(report.fail(-EIO, "truncate-too-large"), id());
   }
-  if (options_.read_only) {
+  if (options_.state.read_only) {
     return Status(report.fail(-EACCES, "truncate-read-only"), id());
   }
   if ((via.permissions & kPermResize) == 0) {
@@ -83,6 +124,7 @@ Task<Status> Node::truncate_slow(TruncateRequest request, ErrorReport& report) {
     co_return status.at(id());
   }
   ++write_generation_;
+  data_cache_.clear();
   const std::int64_t new_length = co_await refresh_length();
   if (new_length < 0) {
     co_return Status(static_cast<std::int32_t>(new_length), id());
@@ -97,31 +139,47 @@ Task<std::int64_t> Node::ioctl(std::uint64_t request, void* data, std::size_t by
   co_return co_await driver_->ioctl(request, data, bytes);
 }
 
-Task<BlockStatus> Node::block_status(bool want_zero, std::int64_t offset, std::int64_t bytes) {
+Task<std::int64_t> Node::sg_io(SgIo& command) {
   count();
   InFlight counted(*this);
-  const std::int64_t end = length();
-  BlockStatus status;
-  if (offset >= end) {
-    status.end_of_file = true;
-    co_return status;
+  co_return co_await driver_->sg_io(command);
+}
+
+Task<Status> Node::probe_block_sizes(BlockSizes& sizes) {
+  count();
+  InFlight counted(*this);
+  Status status = co_await driver_->probe_block_sizes(sizes);
+  co_return status.at(id());
+}
+
+Task<Status> Node::probe_geometry(Geometry& geometry) {
+  count();
+  InFlight counted(*this);
+  Status status = co_await driver_->probe_geometry(geometry);
+  co_return status.at(id());
+}
+
+Task<std::int64_t> Node::allocated_size() {
+  constexpr ChildRole kStoring = kChildData | kChildMetadata | kChildFiltered;
+  if (ejected_.load(relaxed)) {
+    co_return -ENOMEDIUM;
   }
-  if (bytes == 0) {
-    co_return status;
+  std::int64_t sum = co_await driver_->allocated_size();
+  if (sum != -ENOTSUP || children_.empty()) {
+    co_return sum;
   }
-  const std::int64_t align = limits_.request_alignment;
-  const std::int64_t start = offset & ~(align - 1);
-  const std::int64_t wanted = std::min(bytes, end - offset);
-  const std::int64_t aligned_end = (offset + wanted + align - 1) & ~(align - 1);
-  status = co_await driver_->block_status(want_zero, start, aligned_end - start);
-  if (status.error != 0) {
-    co_return status;
+  sum = 0;
+  for (const auto& child : children_) {
+    if ((child->role & kStoring) == 0) {
+      continue;
+    }
+    const std::int64_t bytes = co_await child->node->allocated_size();
+    if (bytes < 0) {
+      co_return bytes;
+    }
+    sum += bytes;
   }
-  const std::int64_t shift = offset - start;
-  status.offset += shift;
-  status.bytes = std::min(status.bytes - shift, wanted);
-  status.end_of_file = offset + status.bytes >= end;
-  co_return status;
+  co_return sum;
 }
 
 }  // namespace blk::block

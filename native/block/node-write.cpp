@@ -17,8 +17,8 @@ Task<Status> Node::pwritev(const Edge& via, std::int64_t offset, std::int64_t by
   if (Status status = check_transfer(offset, bytes); !status.ok()) {
     return status;
   }
-  if ((flags & kRequestCompressed) != 0) {
-    return Status(-ENOTSUP, id());  // no driver here compresses
+  if ((flags & kRequestCompressed) != 0 && !driver_->has_compressed_write()) {
+    return Status(-ENOTSUP, id());
   }
   if (Status status = check_growth(via, offset, bytes); !status.ok()) {
     return status;
@@ -27,9 +27,11 @@ Task<Status> Node::pwritev(const Edge& via, std::int64_t offset, std::int64_t by
     return Status();
   }
   constexpr RequestFlags kPlain = kRequestMayUnmap | kRequestWriteUnchanged;
-  if (!is_simple(offset, bytes) || (flags & ~(kPlain | driver_->supported_write_flags())) != 0) {
+  if (!is_simple(offset, bytes) || detects_zeroes(flags) || hears_debug_events_ ||
+      (flags & ~(kPlain | driver_->supported_write_flags())) != 0) {
     return write_slow(offset, bytes, data, flags);
   }
+  check_write_threshold(offset, bytes);
   Task<Status> io = driver_->pwritev(offset, bytes, data, flags & driver_->supported_write_flags());
   if (io.is_ready()) {
     Status status = io.take().at(id());
@@ -37,6 +39,11 @@ Task<Status> Node::pwritev(const Edge& via, std::int64_t offset, std::int64_t by
     return status;
   }
   return finish_write(std::move(io), offset, bytes);
+}
+
+bool Node::detects_zeroes(RequestFlags flags) const {
+  return options_.state.detect_zeroes != DetectZeroes::kOff && (flags & kRequestCompressed) == 0 &&
+         driver_->has_efficient_zero_write();
 }
 
 Task<Status> Node::finish_write(Task<Status> io, std::int64_t offset, std::int64_t bytes) {
@@ -64,9 +71,13 @@ Task<Status> Node::write_slow(std::int64_t offset, std::int64_t bytes, IoView da
                               RequestFlags flags) {
   count();
   InFlight counted(*this);
-  TrackedRequest tracked(tracker_, TrackedType::kWrite, offset, bytes);
+  // As a zero-write it may set the length, so what comes after it must wait (ZERO-13).
+  const bool grows = detects_zeroes(flags) && offset + bytes > length();
+  TrackedRequest tracked(tracker_, TrackedType::kWrite, offset,
+                         grows ? kMaxLength - offset : bytes);
   PaddedRequest padded(offset, bytes, limits_.request_alignment);
-  Status status = co_await start_write(tracked, padded.needed(), flags);
+  const RequestFlags extra = grows ? kRequestSerialising : 0;
+  Status status = co_await start_write(tracked, padded.needed(), flags | extra);
   if (!status.ok()) {
     co_return status;
   }
@@ -89,28 +100,64 @@ Task<Status> Node::read_padding(PaddedRequest& padded) {
   const std::int64_t align = padded.align;
   if (padded.is_one_read()) {
     const iovec all{padded.head_block(), static_cast<std::size_t>(padded.bytes)};
-    co_return co_await aligned_read(padded.offset, padded.bytes, IoView(&all, 1), 0);
+    co_return co_await read_ends(padded.offset, all, padded.head != 0, padded.tail != 0);
   }
   if (padded.head != 0) {
     const iovec first{padded.head_block(), static_cast<std::size_t>(align)};
-    Status status = co_await aligned_read(padded.offset, align, IoView(&first, 1), 0);
+    Status status = co_await read_ends(padded.offset, first, true, false);
     if (!status.ok()) {
       co_return status;
     }
   }
   if (padded.tail != 0) {
     const iovec last{padded.tail_block(), static_cast<std::size_t>(align)};
-    co_return co_await aligned_read(padded.offset + padded.bytes - align, align, IoView(&last, 1),
-                                    0);
+    co_return co_await read_ends(padded.offset + padded.bytes - align, last, false, true);
   }
   co_return Status();
 }
 
-// Where the driver has no FUA of its own: one flush after everything was written (FUA-2..4).
+// One read of a read-modify-write, for the head, the tail or both.
+Task<Status> Node::read_ends(std::int64_t offset, iovec into, bool head, bool tail) {
+  if (head) {
+    co_await debug_event(DebugEvent::kPwritevRmwHead);
+  }
+  if (tail) {
+    co_await debug_event(DebugEvent::kPwritevRmwTail);
+  }
+  const IoView view(&into, 1);
+  Status status = co_await aligned_read(offset, static_cast<std::int64_t>(into.iov_len), view, 0);
+  if (!status.ok()) {
+    co_return status;
+  }
+  if (head) {
+    co_await debug_event(DebugEvent::kPwritevRmwAfterHead);
+  }
+  if (tail) {
+    co_await debug_event(DebugEvent::kPwritevRmwAfterTail);
+  }
+  co_return Status();
+}
+
+// Where the driver has no FUA of its own: one flush after everything was written (FUA-2..4). Not
+// after a compressed write, as in QEMU (FUA-8).
 Task<Status> Node::write_fua(std::int64_t offset, std::int64_t bytes, IoView data,
                              RequestFlags flags) {
+  if ((flags & kRequestCompressed) != 0) {
+    check_write_threshold(offset, bytes);
+    Status written = co_await driver_->pwritev_compressed(offset, bytes, data);
+    note_write(offset, bytes, written);
+    co_return written.at(id());
+  }
+  if (detects_zeroes(flags) && is_all_zero(data)) {
+    const bool unmap = options_.state.detect_zeroes == DetectZeroes::kUnmap;
+    const RequestFlags zero_flags = unmap ? flags | kRequestMayUnmap : flags;
+    co_return co_await zero_fua(offset, bytes, zero_flags);
+  }
   const RequestFlags supported = driver_->supported_write_flags();
+  co_await debug_event(DebugEvent::kPwritev);
+  check_write_threshold(offset, bytes);
   Status status = co_await write_pieces(offset, bytes, data, flags & supported);
+  co_await debug_event(DebugEvent::kPwritevDone);
   note_write(offset, bytes, status);
   if (status.ok() && (flags & ~supported & kRequestFua) != 0) {
     status = co_await flush();

@@ -122,15 +122,24 @@ Task<Status> Node::zero_slow(std::int64_t offset, std::int64_t bytes, RequestFla
   if (!status.ok()) {
     co_return status;
   }
+  co_return co_await zero_fua(offset, bytes, flags);
+}
+
+// Zeroes, and one flush where the driver has no FUA of its own.
+Task<Status> Node::zero_fua(std::int64_t offset, std::int64_t bytes, RequestFlags flags) {
+  // Before, so that nobody takes it for data, and after, as an answer may come in between.
+  data_cache_.drop(offset, bytes);
   const RequestFlags emulated =
       flags & kRequestFua & ~(driver_->supported_zero_flags() & driver_->supported_write_flags());
   flags &= ~emulated;
-  // Not `padded ? co_await a : co_await b`: GCC 12 would await both.
-  if (padded) {
-    status = co_await zero_padded(offset, bytes, flags);
-  } else {
+  Status status;
+  // Not `aligned ? co_await a : co_await b`: GCC 12 would await both.
+  if (is_request_aligned(offset, bytes)) {
     status = co_await aligned_zero(offset, bytes, flags);
+  } else {
+    status = co_await zero_padded(offset, bytes, flags);
   }
+  data_cache_.drop(offset, bytes);
   if (status.ok() && emulated != 0) {
     status = co_await flush();
   }
@@ -153,7 +162,10 @@ Task<Status> Node::zero_padded(std::int64_t offset, std::int64_t bytes, RequestF
     const std::int64_t zeroes = std::min(bytes, align - padded.head);
     std::memset(padded.head_block() + padded.head, 0, static_cast<std::size_t>(zeroes));
     const iovec block{padded.head_block(), static_cast<std::size_t>(align)};
+    co_await debug_event(DebugEvent::kPwritev);
+    check_write_threshold(padded.offset, align);
     status = co_await driver_->pwritev(padded.offset, align, IoView(&block, 1), write_flags);
+    co_await debug_event(DebugEvent::kPwritevDone);
     note_write(padded.offset, align, status);
     middle += align;
   }
@@ -166,7 +178,10 @@ Task<Status> Node::zero_padded(std::int64_t offset, std::int64_t bytes, RequestF
   if (status.ok() && padded.tail != 0 && !one_block) {
     std::memset(padded.tail_block(), 0, static_cast<std::size_t>(align - padded.tail));
     const iovec block{padded.tail_block(), static_cast<std::size_t>(align)};
+    co_await debug_event(DebugEvent::kPwritev);
+    check_write_threshold(end, align);
     status = co_await driver_->pwritev(end, align, IoView(&block, 1), write_flags);
+    co_await debug_event(DebugEvent::kPwritevDone);
     note_write(end, align, status);
   }
   co_return status;
@@ -176,7 +191,9 @@ Task<Status> Node::aligned_zero(std::int64_t offset, std::int64_t bytes, Request
   const std::int64_t align =
       std::max<std::int64_t>(limits_.write_zeroes_alignment, limits_.request_alignment);
   ZeroPieces pieces(offset, bytes, align, aligned_limit(limits_.max_write_zeroes, align));
+  check_write_threshold(offset, bytes);
   Status status;
+  co_await debug_event(DebugEvent::kPwritevZero);
   while (status.ok() && !pieces.done()) {
     std::int64_t piece = pieces.next();
     status = co_await driver_->pwrite_zeroes(pieces.offset(), piece,
@@ -189,6 +206,7 @@ Task<Status> Node::aligned_zero(std::int64_t offset, std::int64_t bytes, Request
       pieces.advance(piece);
     }
   }
+  co_await debug_event(DebugEvent::kPwritevDone);
   note_write(offset, bytes, status);
   co_return status;
 }
@@ -209,7 +227,7 @@ Task<Status> Node::pdiscard(const Edge& via, std::int64_t offset, std::int64_t b
   if (Status status = check_range(offset, bytes); !status.ok()) {
     return status;
   }
-  if (!options_.discard_unmap || !driver_->has_discard() || bytes == 0) {
+  if (!options_.state.discard_unmap || !driver_->has_discard() || bytes == 0) {
     return Status();  // a discard is a hint: where it is off or impossible it succeeds (DISC-2)
   }
   if (Status status = check_writable(via, 0); !status.ok()) {
@@ -223,10 +241,12 @@ Task<Status> Node::discard_slow(std::int64_t offset, std::int64_t bytes) {
   InFlight counted(*this);
   TrackedRequest tracked(tracker_, TrackedType::kDiscard, offset, bytes);
   co_await tracker_.wait_for_conflicts(tracked);
+  data_cache_.drop(offset, bytes);
   const std::int64_t request_align = limits_.request_alignment;
   const std::int64_t align = std::max<std::int64_t>(limits_.discard_alignment, request_align);
   DiscardPieces pieces(offset, bytes, request_align, align,
                        aligned_limit(limits_.max_discard, align));
+  check_write_threshold(offset, bytes);
   Status status;
   while (!pieces.done()) {
     const std::int64_t piece = pieces.next();
@@ -237,6 +257,7 @@ Task<Status> Node::discard_slow(std::int64_t offset, std::int64_t bytes) {
     status = Status();  // ENOTSUP for one piece does not stop the others (DISC-4)
     pieces.advance(piece);
   }
+  data_cache_.drop(offset, bytes);
   ++write_generation_;
   co_return status.at(id());
 }

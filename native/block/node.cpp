@@ -23,6 +23,7 @@ Node::Node(aio::AioContext& context, NodeOptions options, std::unique_ptr<Driver
     : context_(&context),
       options_(std::move(options)),
       driver_(std::move(driver)),
+      hears_debug_events_(driver_->hears_debug_events()),
       listener_(listener) {}
 
 Node::~Node() = default;
@@ -73,10 +74,56 @@ Task<Status> Node::refresh() {
   co_return length_now < 0 ? Status(static_cast<std::int32_t>(length_now), id()) : Status();
 }
 
-void Node::move_to(aio::AioContext& context) {
-  driver_->detach_context();
+void Node::enter_context(aio::AioContext& context) {
   context_ = &context;
   driver_->attach_context(context);
+}
+
+void Node::run_drain_hook(bool begin) {
+  if (begin) {
+    driver_->drained_begin();
+  } else {
+    driver_->drained_end();
+  }
+  if (drain_hooks_.fetch_sub(1) == 1 && quiesce_.load() != 0) {
+    listener_.on_idle();
+  }
+}
+
+Edge* Node::child(std::uint32_t key) const {
+  auto found = std::find_if(children_.begin(), children_.end(),
+                            [key](const auto& edge) { return edge->key == key; });
+  return found == children_.end() ? nullptr : found->get();
+}
+
+void Node::remove_child(std::uint32_t key) {
+  std::erase_if(children_, [key](const auto& edge) { return edge->key == key; });
+}
+
+Task<Status> Node::inactivate() {
+  Status status = co_await driver_->inactivate();
+  co_return status.at(id());
+}
+
+Task<Status> Node::invalidate(ErrorReport& report) {
+  data_cache_.clear();
+  Status status = co_await driver_->invalidate();
+  if (status.ok()) {
+    status = co_await refresh();
+  }
+  if (!status.ok() && report.error == 0) {
+    report.fail(status.error, "invalidate-failed", {});
+  }
+  co_return status.at(id());
+}
+
+Task<Status> Node::commit() {
+  if (quiesce_count() == 0 || in_flight() != 0) {
+    co_return Status(-EBUSY, id());
+  }
+  // Not counted as in flight: the section that waits for requests is the caller's own.
+  Status status = co_await driver_->commit();
+  co_return status.at(id());
 }
 
 void Node::set_length(std::int64_t bytes) {
@@ -102,7 +149,17 @@ Task<std::int64_t> Node::current_length() {
   return refresh_length();
 }
 
+bool Node::has_zero_init() const {
+  const bool has_backing = std::any_of(children_.begin(), children_.end(), [](const auto& child) {
+    return (child->role & kChildCow) != 0;
+  });
+  return !has_backing && driver_->has_zero_init();
+}
+
 Status Node::check_range(std::int64_t offset, std::int64_t bytes) const {
+  if (ejected_.load(relaxed)) {
+    return {-ENOMEDIUM, id()};
+  }
   if (offset < 0 || bytes < 0 || offset > kMaxLength || bytes > kMaxLength - offset) {
     return {-EIO, id()};
   }
@@ -116,7 +173,7 @@ Status Node::check_transfer(std::int64_t offset, std::int64_t bytes) const {
 Status Node::check_writable(const Edge& via, RequestFlags flags) const {
   const Permissions needed =
       (flags & kRequestWriteUnchanged) != 0 ? kPermWrite | kPermWriteUnchanged : kPermWrite;
-  if (options_.read_only || (via.permissions & needed) == 0) {
+  if (options_.state.read_only || options_.state.inactive || (via.permissions & needed) == 0) {
     return {-EPERM, id()};
   }
   return {};

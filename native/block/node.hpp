@@ -29,8 +29,16 @@ namespace blk::block {
 
 class Node;
 
+/// lib/ has a sentence for each.
+enum class Warning : std::uint8_t {
+  kProcessLocks = 1,  // locking=on without locks of open file descriptions
+  kUnlockFailed = 2,  // others may find the image in use for longer than it is
+  kRelockFailed = 3,  // a reopened image is not locked as it was
+};
+
 /// A parent's link to a node (BdrvChild). Owned by the parent (a node or a backend).
 struct Edge {
+  std::uint32_t key = 0;       // given by lib/, unique among the edges of one parent
   std::shared_ptr<Node> node;  // null: no medium
   ChildRole role = 0;
   Permissions permissions = 0;
@@ -47,14 +55,29 @@ class GraphListener {
   virtual void on_resized(std::uint32_t node_id) = 0;
   /// A backend parked (+1) a request or took it out of the queue again (-1).
   virtual void on_parked(int change) = 0;
+  /// Something that whoever runs the program should know. Any thread.
+  virtual void on_warning(std::uint32_t /*node_id*/, Warning /*what*/) {}
+  /// A write ended `exceeded` bytes beyond the threshold, which is disarmed now.
+  virtual void on_write_threshold(std::uint32_t /*node_id*/, std::uint64_t /*threshold*/,
+                                  std::uint64_t /*exceeded*/) {}
+};
+
+/// QAPI's BlockdevDetectZeroesOptions.
+enum class DetectZeroes : std::uint8_t { kOff = 0, kOn = 1, kUnmap = 2 };
+
+/// What a reopen or a migration can change.
+struct NodeState {
+  DetectZeroes detect_zeroes = DetectZeroes::kOff;
+  bool read_only = false;
+  bool no_flush = false;       // cache.no-flush
+  bool discard_unmap = false;  // discard=unmap
+  bool inactive = false;       // another process may be writing
 };
 
 struct NodeOptions {
   std::string name;
   std::uint32_t id = 0;  // unique in its environment, never 0
-  bool read_only = false;
-  bool no_flush = false;       // cache.no-flush
-  bool discard_unmap = false;  // discard=unmap
+  NodeState state;
 };
 
 class Node {
@@ -67,14 +90,18 @@ class Node {
 
   std::uint32_t id() const { return options_.id; }
   const std::string& name() const { return options_.name; }
-  bool read_only() const { return options_.read_only; }
-  bool discard_unmap() const { return options_.discard_unmap; }
+  bool read_only() const { return options_.state.read_only; }
+  bool discard_unmap() const { return options_.state.discard_unmap; }
   aio::AioContext& context() const { return *context_; }
   Driver& driver() const { return *driver_; }
   const Limits& limits() const { return limits_; }
 
   // --- life and topology
   void add_child(std::unique_ptr<Edge> edge) { children_.push_back(std::move(edge)); }
+  /// Null when there is no such edge.
+  Edge* child(std::uint32_t key) const;
+  /// Home thread, quiesced with nothing in flight.
+  void remove_child(std::uint32_t key);
   const std::vector<std::unique_ptr<Edge>>& children() const { return children_; }
   /// The child that holds the data and is not a backing file; null when there is none.
   Edge* primary_child() const;
@@ -83,14 +110,42 @@ class Node {
   aio::Task<Status> close();
   /// Limits and length again, after a change below.
   aio::Task<Status> refresh();
-  void move_to(aio::AioContext& context);
+  /// The two halves of a move, each on the home thread that it names, quiesced in between.
+  void leave_context() { driver_->detach_context(); }
+  void enter_context(aio::AioContext& context);
+  /// Another process is going to use the image, or has used it. (bdrv_co_inactivate,
+  /// bdrv_co_invalidate_cache)
+  aio::Task<Status> inactivate();
+  aio::Task<Status> invalidate(ErrorReport& report);
+  /// Into the backing file (bdrv_commit). EBUSY unless quiesced with nothing in flight.
+  aio::Task<Status> commit();
+  /// Home thread: what lib/ decides and requests read.
+  void set_state(const NodeState& state) { options_.state = state; }
+  /// Any thread.
+  void warn(Warning what) const { listener_.on_warning(id(), what); }
 
   // --- what requests may ask without waiting
   /// Bytes, a multiple of 512 (REQ-11).
   std::int64_t length() const { return length_.load(std::memory_order_relaxed); }
   bool has_variable_length() const { return driver_->has_variable_length(); }
-  bool is_inserted() const { return driver_->is_inserted(); }
+  bool is_inserted() const { return !ejected_.load(relaxed) && driver_->is_inserted(); }
+  /// A driver whose image is of no use any more: from now on requests get ENOMEDIUM.
+  void eject() { ejected_.store(true, relaxed); }
+  /// A new image reads as zeroes. Not over a backing file, which would show through.
+  bool has_zero_init() const;
   std::uint64_t highest_written_offset() const { return highest_written_.load(relaxed); }
+  /// Bytes; the first write or discard that ends beyond them is told of. 0: none.
+  std::uint64_t write_threshold() const { return write_threshold_.load(relaxed); }
+  /// Home thread.
+  void set_write_threshold(std::uint64_t bytes) { write_threshold_.store(bytes, relaxed); }
+
+  // --- debugging
+  /// The driver wants to know of steps of requests, its parents' steps, too.
+  bool hears_debug_events() const { return hears_debug_events_; }
+  /// Costs one branch where nobody listens.
+  aio::Task<Status> debug_event(DebugEvent event) {
+    return hears_debug_events_ ? driver_->debug_event(event) : aio::Task<Status>(Status());
+  }
 
   // --- quiesce and in-flight
   // Any thread.
@@ -101,6 +156,23 @@ class Node {
   std::uint32_t quiesce_count() const { return quiesce_.load(relaxed); }
   void quiesce_begin() { quiesce_.fetch_add(1); }
   void quiesce_end() { quiesce_.fetch_sub(1); }
+  /// The drainer's thread: the driver is about to be told. A section waits for that, too; a change
+  /// of the graph need not, as it comes after it in the home's order.
+  void expect_drain_hook() { drain_hooks_.fetch_add(1); }
+  /// Home thread.
+  void run_drain_hook(bool begin);
+  /// What a section waits for.
+  std::uint32_t busy() const {
+    const std::uint32_t hooks = drain_hooks_.load();
+    return hooks + in_flight();
+  }
+
+  // --- plugs (home thread; bdrv_io_plug)
+  /// Children first, then the driver, which hears only of the first plug and the last unplug.
+  void plug();
+  void unplug();
+  /// An edge is about to lead from one child to another (either may be null): so do its plugs.
+  void move_plugs(Node* from, Node* to) const;
 
   // --- requests
   aio::Task<Status> preadv(const Edge& via, std::int64_t offset, std::int64_t bytes, IoView data,
@@ -110,12 +182,35 @@ class Node {
   aio::Task<Status> pwrite_zeroes(const Edge& via, std::int64_t offset, std::int64_t bytes,
                                   RequestFlags flags);
   aio::Task<Status> pdiscard(const Edge& via, std::int64_t offset, std::int64_t bytes);
+  // node-copy.cpp
+  /// Of this node, the source: from the user of both ends, or from the source's parent.
+  aio::Task<Status> copy_range_from(CopyRange copy);
+  /// Of this node, the target: from the driver that has the source's bytes, or the target's parent.
+  aio::Task<Status> copy_range_to(CopyRange copy);
   aio::Task<Status> flush();
   aio::Task<Status> truncate(const Edge& via, TruncateRequest request, ErrorReport& report);
   aio::Task<std::int64_t> ioctl(std::uint64_t request, void* data, std::size_t bytes);
+  aio::Task<std::int64_t> sg_io(SgIo& command);
+  aio::Task<Status> probe_block_sizes(BlockSizes& sizes);
+  aio::Task<Status> probe_geometry(Geometry& geometry);
+  // node-vmstate.cpp
+  aio::Task<Status> save_vmstate(std::int64_t position, std::int64_t bytes, IoView data);
+  aio::Task<Status> load_vmstate(std::int64_t position, std::int64_t bytes, IoView data);
   aio::Task<std::int64_t> current_length();
+  /// Of this layer and the filters below it (bdrv_block_status).
   aio::Task<BlockStatus> block_status(bool want_zero, std::int64_t offset, std::int64_t bytes);
-  aio::Task<std::int64_t> allocated_size() { return driver_->allocated_size(); }
+  /// Of the first layer that has the range allocated (bdrv_block_status_above). EINVAL when `base`
+  /// is not below.
+  aio::Task<BlockStatus> block_status_above(BlockStatusQuery query);
+  /// Zeroes what does not read as zeroes already, as a parent's zero-writes (bdrv_make_zero).
+  aio::Task<Status> make_zero(const Edge& via, RequestFlags flags);
+  /// Everything shows the backing file again (bdrv_make_empty).
+  aio::Task<Status> make_empty(const Edge& via);
+  /// Errors in the image's metadata, or a negative errno (bdrv_check).
+  aio::Task<std::int64_t> check_image();
+  /// Bytes that the image occupies, or a negative errno. Where the driver does not know, the sum of
+  /// the children that store it.
+  aio::Task<std::int64_t> allocated_size();
 
  private:
   static constexpr std::memory_order relaxed = std::memory_order_relaxed;
@@ -162,22 +257,41 @@ class Node {
   aio::Task<Status> aligned_read(std::int64_t offset, std::int64_t bytes, IoView data,
                                  RequestFlags flags);
   // node-write.cpp
+  /// Such a write becomes a zero-write if it, with its padding, is all zeroes (RW-14).
+  bool detects_zeroes(RequestFlags flags) const;
   aio::Task<Status> finish_write(aio::Task<Status> io, std::int64_t offset, std::int64_t bytes);
   aio::Task<Status> write_slow(std::int64_t offset, std::int64_t bytes, IoView data,
                                RequestFlags flags);
   aio::Task<Status> start_write(TrackedRequest& tracked, bool padded, RequestFlags flags);
   aio::Task<Status> read_padding(PaddedRequest& padded);
+  aio::Task<Status> read_ends(std::int64_t offset, iovec into, bool head, bool tail);
   aio::Task<Status> write_pieces(std::int64_t offset, std::int64_t bytes, IoView data,
                                  RequestFlags flags);
   aio::Task<Status> write_fua(std::int64_t offset, std::int64_t bytes, IoView data,
                               RequestFlags flags);
+  /// Before a write or discard reaches the driver.
+  void check_write_threshold(std::int64_t offset, std::int64_t bytes) {
+    const std::uint64_t threshold = write_threshold();
+    const auto end = static_cast<std::uint64_t>(offset + bytes);
+    if (threshold != 0 && end > threshold) {
+      set_write_threshold(0);
+      listener_.on_write_threshold(id(), threshold, end - threshold);
+    }
+  }
   void note_write(std::int64_t offset, std::int64_t bytes, const Status& status);
   // node-zero.cpp
   aio::Task<Status> zero_slow(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
   aio::Task<Status> zero_padded(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
+  aio::Task<Status> zero_fua(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
   aio::Task<Status> aligned_zero(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
   aio::Task<Status> bounce_zero(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
   aio::Task<Status> discard_slow(std::int64_t offset, std::int64_t bytes);
+  // node-status.cpp
+  aio::Task<BlockStatus> aligned_status(bool want_zero, std::int64_t offset, std::int64_t bytes);
+  aio::Task<bool> is_past_backing(std::int64_t offset, bool want_zero) const;
+  /// The next layer of a backing chain (bdrv_filter_or_cow_bs); null at its end.
+  Node* next_layer() const;
+  bool is_above(std::uint32_t base) const;
   // node-control.cpp
   aio::Task<Status> flush_slow();
   aio::Task<Status> flush_disk_and_children(std::uint64_t generation);
@@ -188,15 +302,21 @@ class Node {
   aio::AioContext* context_;
   NodeOptions options_;
   std::unique_ptr<Driver> driver_;
+  const bool hears_debug_events_;
   GraphListener& listener_;
   std::vector<std::unique_ptr<Edge>> children_;
   Limits limits_;
   std::int64_t transfer_limit_ = kMaxTransfer;  // limits_.max_transfer, aligned down, never 0
   std::atomic<std::int64_t> length_{0};
   std::atomic<std::uint64_t> highest_written_{0};
+  std::atomic<std::uint64_t> write_threshold_{0};
   std::atomic<std::uint32_t> in_flight_{0};
+  std::atomic<bool> ejected_{false};
   std::atomic<std::uint32_t> quiesce_{0};
+  std::uint32_t plugs_ = 0;
+  std::atomic<std::uint32_t> drain_hooks_{0};  // sent home and not run yet
   RequestTracker tracker_{context_};
+  DataRangeCache data_cache_;
   // Flush generations (FLUSH-2..5): a flush covers the writes that had ended when it was asked for.
   std::uint64_t write_generation_ = 0;
   std::uint64_t flushed_generation_ = 0;

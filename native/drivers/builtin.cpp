@@ -2,10 +2,15 @@
 
 #include <memory>
 
+#include "drivers/blkdebug.hpp"
+#include "drivers/blklogwrites.hpp"
+#include "drivers/blkverify.hpp"
 #include "drivers/file.hpp"
 #include "drivers/host-device.hpp"
 #include "drivers/null.hpp"
+#include "drivers/probe.hpp"
 #include "drivers/raw.hpp"
+#include "drivers/throttle.hpp"
 
 namespace blk::drivers {
 
@@ -20,6 +25,16 @@ void register_builtin(block::DriverRegistry& registry) {
                []() -> std::unique_ptr<Driver> { return std::make_unique<NullDriver>(false); });
   registry.add("null-aio",
                []() -> std::unique_ptr<Driver> { return std::make_unique<NullDriver>(true); });
+  registry.add("blkdebug",
+               []() -> std::unique_ptr<Driver> { return std::make_unique<BlkdebugDriver>(); });
+  registry.add("blkverify",
+               []() -> std::unique_ptr<Driver> { return std::make_unique<BlkverifyDriver>(); });
+  registry.add("blklogwrites",
+               []() -> std::unique_ptr<Driver> { return std::make_unique<BlklogwritesDriver>(); });
+  registry.add("throttle",
+               []() -> std::unique_ptr<Driver> { return std::make_unique<ThrottleDriver>(); });
+  registry.add("x-probe",
+               []() -> std::unique_ptr<Driver> { return std::make_unique<ProbeDriver>(); });
 }
 
 }  // namespace blk::drivers

@@ -30,6 +30,12 @@ std::int64_t file_length(int fd) {
   return end < 0 ? -errno : end;
 }
 
+/// The kernel lets a read-only block device be opened for writing, and refuses the writes (FILE-5).
+bool is_sealed_device(int fd) {
+  int read_only = 0;
+  return ::ioctl(fd, BLKROGET, &read_only) == 0 && read_only != 0;
+}
+
 /// One O_DIRECT read. Only EINVAL means "misaligned": a real read error such as EIO shows that the
 /// alignment was accepted (FILE-9).
 bool is_accepted(int fd, std::byte* data, std::size_t bytes) {
@@ -45,14 +51,25 @@ bool is_accepted(int fd, std::byte* data, std::size_t bytes) {
 Task<Status> FileDriver::open(block::Node& node, const block::Options& options,
                               ErrorReport& report) {
   context_ = &node.context();
+  node_ = &node;
   filename_ = options.get_string("filename");
   file_.direct = options.get_bool("cache.direct", false);
+  mode_ = mode_from(options, node.read_only());
+  access_ = {.writable = !node.read_only() && !mode_.auto_read_only, .direct = file_.direct};
   if (int error = check_aio(options.get_string("aio", "auto"), report); error != 0) {
     co_return Status(error);
   }
   Opened opened;
-  const bool read_only = node.read_only();
-  auto body = [&]() -> std::int64_t { return open_on_worker(read_only, opened, report); };
+  const std::string locking = options.get_string("locking", "auto");
+  const bool temporary = options.get_bool("x-temporary", false);
+  auto body = [&]() -> std::int64_t {
+    int error = open_on_worker(filename_, access_, opened, report);
+    if (error == 0 && temporary && ::unlink(filename_.c_str()) < 0) {
+      error = report.fail(-errno, "delete-failed", {{"filename", filename_}});
+    }
+    opened.locks = choose_locks(locks_.calls(), opened.fd.get(), error == 0 ? locking : "off");
+    return error;
+  };
   auto op = aio::run_control(engine(), body);
   const std::int64_t result = co_await op;
   if (result < 0) {
@@ -62,6 +79,10 @@ Task<Status> FileDriver::open(block::Node& node, const block::Options& options,
     co_return Status(static_cast<int>(result));
   }
   file_.fd = std::move(opened.fd);
+  locks_.open(fd(), opened.locks, filename_);
+  if (locks_.kind() == LockKind::kProcess) {
+    node.warn(block::Warning::kProcessLocks);
+  }
   device_ = S_ISBLK(opened.mode) || S_ISCHR(opened.mode);
   limits_.request_alignment = opened.request_alignment;
   limits_.memory_alignment = opened.memory_alignment;
@@ -80,16 +101,16 @@ int FileDriver::check_aio(const std::string& aio, ErrorReport& report) {
   return 0;
 }
 
-int FileDriver::open_on_worker(bool read_only, Opened& opened, ErrorReport& report) const {
-  const int access = read_only ? O_RDONLY : O_RDWR;
-  const int direct = file_.direct ? O_DIRECT : 0;
+int FileDriver::open_on_worker(const std::string& path, Access access, Opened& opened,
+                               ErrorReport& report) const {
+  const int flags = (access.writable ? O_RDWR : O_RDONLY) | (access.direct ? O_DIRECT : 0);
   int fd = -1;
   do {
-    fd = ::open(filename_.c_str(), access | direct | O_CLOEXEC | O_NOCTTY);
+    fd = ::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY);
   } while (fd < 0 && errno == EINTR);
   if (fd < 0) {
     const int error = errno == EROFS ? EACCES : errno;  // FILE-2
-    const bool no_direct = error == EINVAL && file_.direct;
+    const bool no_direct = error == EINVAL && access.direct;
     const char* kind = error == EISDIR ? "is-directory" : "open-failed";
     return report.fail(-error, no_direct ? "direct-unsupported" : kind, {{"filename", filename_}});
   }
@@ -99,10 +120,13 @@ int FileDriver::open_on_worker(bool read_only, Opened& opened, ErrorReport& repo
     return report.fail(-errno, "open-failed", {{"filename", filename_}});
   }
   opened.mode = info.st_mode;
-  if (int error = check_type(info.st_mode, filename_, read_only, report); error != 0) {
+  if (int error = check_type(info.st_mode, filename_, !access.writable, report); error != 0) {
     return error;
   }
-  return file_.direct ? probe_alignment(opened, report) : 0;
+  if (access.writable && S_ISBLK(info.st_mode) && is_sealed_device(fd)) {
+    return report.fail(-EACCES, "open-failed", {{"filename", filename_}});
+  }
+  return access.direct ? probe_alignment(opened, report) : 0;
 }
 
 int FileDriver::check_type(mode_t mode, const std::string& filename, bool /*read_only*/,
@@ -167,9 +191,13 @@ Task<Status> FileDriver::close() {
     co_return Status();
   }
   engine().forget_file(file_);
+  pending_.reset();
   // close() may write back and block for long (network file systems), so a worker does it.
   const int descriptor = file_.fd.release();
-  auto body = [descriptor]() -> std::int64_t { return ::close(descriptor) < 0 ? -errno : 0; };
+  auto body = [this, descriptor]() -> std::int64_t {
+    locks_.release_all();
+    return ::close(descriptor) < 0 ? -errno : 0;
+  };
   auto op = aio::run_control(engine(), body);
   const std::int64_t result = co_await op;
   if (result == -ECANCELED) {

@@ -14,6 +14,7 @@
 
 #include "aio/blocking.hpp"
 #include "aio/memory.hpp"
+#include "drivers/file-size.hpp"
 #include "drivers/file.hpp"
 
 namespace blk::drivers {
@@ -60,6 +61,18 @@ int set_size(int fd, std::int64_t size) {
     result = ::ftruncate(fd, size) == 0 ? 0 : -errno;
   } while (result == -EINTR);
   return result;
+}
+
+// Beyond the end a hole is not enough: the file must grow to hold the zeroes. Within the disk's
+// last sector, which a file may end in the middle of, they are there already (FILE-13).
+int grow_to_hold(int fd, std::int64_t end) {
+  constexpr std::int64_t kSector = 512;
+  const std::int64_t size = size_of(fd);
+  if (size < 0) {
+    return static_cast<int>(size);
+  }
+  const std::int64_t length = (size + kSector - 1) / kSector * kSector;
+  return end > length ? set_size(fd, end) : 0;
 }
 
 // Alignment probes read the first block; in an empty file they would learn nothing, so a file that
@@ -136,9 +149,7 @@ int FileDriver::zero_on_worker(std::int64_t offset, std::int64_t bytes, bool may
     if (result == -ENOTSUP) {
       has_punch_hole_.store(false, std::memory_order_relaxed);
     } else if (result != -EINVAL && result != -EBUSY) {
-      // Beyond the end a hole is not enough: the file must grow to hold the zeroes.
-      return result == 0 && offset + bytes > size_of(fd()) ? set_size(fd(), offset + bytes)
-                                                           : result;
+      return result == 0 ? grow_to_hold(fd(), offset + bytes) : result;
     }
   }
   if (has_zero_range_.load(std::memory_order_relaxed)) {
@@ -216,28 +227,31 @@ int FileDriver::truncate_on_worker(const TruncateRequest& request, ErrorReport& 
       (device_ || request.preallocation == Preallocation::kMetadata || request.size < old_size)) {
     return report.fail(-ENOTSUP, "preallocation-unsupported", {{"filename", filename_}});
   }
-  if (device_) {
-    return truncate_device(request, old_size, report);
-  }
+  return device_ ? truncate_device(request, old_size, report)
+                 : resize_file(fd(), filename_, old_size, request, report);
+}
+
+int resize_file(int fd, const std::string& filename, std::int64_t old_size,
+                const TruncateRequest& request, ErrorReport& report) {
   int result = 0;
   switch (request.preallocation) {
     case Preallocation::kFalloc:
-      result = grow_allocated(fd(), old_size, request.size);
+      result = grow_allocated(fd, old_size, request.size);
       break;
     case Preallocation::kFull:
-      result = grow_written(fd(), old_size, request.size);
+      result = grow_written(fd, old_size, request.size);
       break;
     default:
-      result = set_size(fd(), request.size);
+      result = set_size(fd, request.size);
       if (result == 0 && old_size == 0) {
-        allocate_first_block(fd(), request.size);
+        allocate_first_block(fd, request.size);
       }
   }
   if (result == 0) {
     return 0;
   }
-  set_size(fd(), old_size);  // whatever a failed preallocation added goes away again
-  return report.fail(result, "truncate-failed", {{"filename", filename_}});
+  set_size(fd, old_size);  // whatever a failed preallocation added goes away again
+  return report.fail(result, "truncate-failed", {{"filename", filename}});
 }
 
 // A device has the size that it has (TRUNC-12).

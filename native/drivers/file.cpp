@@ -166,8 +166,28 @@ Task<Status> FileDriver::flush_to_disk() {
 
 // --- contexts
 
-void FileDriver::detach_context() { engine().forget_file(file_); }
+void FileDriver::plug() {
+  plugged_ = true;
+  context_->plug();
+}
 
-void FileDriver::attach_context(aio::AioContext& context) { context_ = &context; }
+void FileDriver::unplug() {
+  plugged_ = false;
+  context_->unplug();
+}
+
+void FileDriver::detach_context() {
+  if (plugged_) {
+    context_->unplug();
+  }
+  engine().forget_file(file_);
+}
+
+void FileDriver::attach_context(aio::AioContext& context) {
+  context_ = &context;
+  if (plugged_) {
+    context_->plug();
+  }
+}
 
 }  // namespace blk::drivers

@@ -8,15 +8,19 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "aio/file.hpp"
 #include "block/driver.hpp"
+#include "drivers/file-locks.hpp"
 
 namespace blk::drivers {
 
 class FileDriver : public block::Driver {
  public:
+  explicit FileDriver(const LockCalls& locks = LockCalls::of_the_kernel()) : locks_(locks) {}
+
   const char* name() const override { return "file"; }
 
   aio::Task<block::Status> open(block::Node& node, const block::Options& options,
@@ -25,6 +29,7 @@ class FileDriver : public block::Driver {
 
   block::Limits limits() const override { return limits_; }
   aio::Task<std::int64_t> length() override;
+  bool has_zero_init() const override { return !device_; }
   aio::Task<std::int64_t> allocated_size() override;
 
   block::RequestFlags supported_zero_flags() const override {
@@ -39,18 +44,56 @@ class FileDriver : public block::Driver {
                                    block::RequestFlags flags) override;
   aio::Task<block::Status> pwrite_zeroes(std::int64_t offset, std::int64_t bytes,
                                          block::RequestFlags flags) override;
+  aio::Task<block::Status> copy_range_from(block::CopyRange copy) override;
+  aio::Task<block::Status> copy_range_to(block::CopyRange copy) override;
   aio::Task<block::Status> pdiscard(std::int64_t offset, std::int64_t bytes) override;
   aio::Task<block::Status> flush_to_disk() override;
   aio::Task<block::Status> truncate(block::TruncateRequest request,
                                     block::ErrorReport& report) override;
 
+  // file-status.cpp
+  bool is_protocol() const override { return true; }
+  aio::Task<block::BlockStatus> block_status(bool want_zero, std::int64_t offset,
+                                             std::int64_t bytes) override;
+
+  // file-reopen.cpp
+  int check_permissions(block::Permissions permissions, block::Permissions shared,
+                        block::ErrorReport& report) override;
+  void set_permissions() override;
+  void abort_permissions() override;
+
+  bool has_reopen() const override { return true; }
+  aio::Task<block::Status> reopen_prepare(const block::ReopenRequest& request,
+                                          block::ErrorReport& report) override;
+  void reopen_commit() override;
+  void reopen_abort() override;
+
+  aio::Task<block::Status> invalidate() override;
+
+  // file-create.cpp
+  aio::Task<block::Status> create(aio::AioContext& context, const block::Options& options,
+                                  block::ErrorReport& report) override;
+  aio::Task<block::Status> remove(aio::AioContext& context, const block::Options& options,
+                                  block::ErrorReport& report) override;
+
+  void plug() override;
+  void unplug() override;
+
   void detach_context() override;
   void attach_context(aio::AioContext& context) override;
 
  protected:
-  /// What open() found out on a worker.
+  /// How a descriptor is opened.
+  struct Access {
+    bool writable = false;
+    bool direct = false;
+    bool operator==(const Access&) const = default;
+  };
+
+  /// What was found out on a worker.
   struct Opened {
     aio::UniqueFd fd;
+    LockKind locks = LockKind::kNone;
     mode_t mode = 0;
     std::int64_t length = 0;
     std::uint32_t request_alignment = 1;
@@ -66,7 +109,25 @@ class FileDriver : public block::Driver {
   bool is_device() const { return device_; }
 
  private:
-  int open_on_worker(bool read_only, Opened& opened, block::ErrorReport& report) const;
+  /// What a reopen may change without another descriptor, and what decides about one.
+  struct Mode {
+    bool auto_read_only =
+        false;  // the node could be written, so whoever writes gets a reopen first
+    bool drop_cache = true;
+    bool check_cache_dropped = false;
+  };
+  struct Reopened {
+    Mode mode;
+    Access access;
+    Opened opened;  // no descriptor: the old one will do
+  };
+
+  static Mode mode_from(const block::Options& options, bool read_only);
+  int open_on_worker(const std::string& path, Access access, Opened& opened,
+                     block::ErrorReport& report) const;
+  int open_again_on_worker(Access access, Opened& opened, block::ErrorReport& report) const;
+  void adopt(Reopened next);
+  void warn_unless(int error) const;
   int probe_alignment(Opened& opened, block::ErrorReport& report) const;
   int check_aio(const std::string& aio, block::ErrorReport& report);
 
@@ -90,10 +151,16 @@ class FileDriver : public block::Driver {
                       block::ErrorReport& report) const;
 
   aio::AioContext* context_ = nullptr;
+  block::Node* node_ = nullptr;
   std::string filename_;
   aio::File file_;
+  Access access_;
+  Mode mode_;
+  FileLocks locks_;
+  std::optional<Reopened> pending_;  // between prepare, and commit or abort
   block::Limits limits_;
   bool device_ = false;
+  bool plugged_ = false;
   int sticky_flush_error_ = 0;  // FLUSH-8: once the page cache lied, every later flush says so
   // Ways that the file system turned out not to have; remembered per node (FILE-12, FILE-14).
   std::atomic<bool> has_zero_range_{true};

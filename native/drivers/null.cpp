@@ -61,7 +61,7 @@ Task<block::BlockStatus> NullDriver::block_status(bool /*want_zero*/, std::int64
                                                   std::int64_t bytes) {
   block::BlockStatus status;
   status.offset_valid = true;
-  status.zero = read_zeroes_;
+  status.zero = status.allocated = read_zeroes_;
   status.offset = offset;
   status.bytes = bytes;
   return status;

@@ -16,6 +16,12 @@ class NullDriver final : public block::Driver {
   const char* name() const override { return answers_later_ ? "null-aio" : "null-co"; }
   aio::Task<block::Status> open(block::Node& node, const block::Options& options,
                                 block::ErrorReport& report) override;
+  bool has_reopen() const override { return true; }
+  /// None of its options can change, so there is nothing to do.
+  aio::Task<block::Status> reopen_prepare(const block::ReopenRequest& /*request*/,
+                                          block::ErrorReport& /*report*/) override {
+    return block::Status();
+  }
   aio::Task<std::int64_t> length() override { return size_; }
   aio::Task<std::int64_t> allocated_size() override { return std::int64_t{0}; }
   block::RequestFlags supported_write_flags() const override { return block::kRequestFua; }
@@ -25,6 +31,7 @@ class NullDriver final : public block::Driver {
   aio::Task<block::Status> pwritev(std::int64_t offset, std::int64_t bytes, block::IoView data,
                                    block::RequestFlags flags) override;
   aio::Task<block::Status> flush_to_disk() override { return answer(); }
+  bool is_protocol() const override { return true; }
   aio::Task<block::BlockStatus> block_status(bool want_zero, std::int64_t offset,
                                              std::int64_t bytes) override;
   void attach_context(aio::AioContext& context) override { context_ = &context; }

@@ -29,12 +29,15 @@ void LoadGenerator::start() {
     lane.single = {memory_->base() + static_cast<std::int64_t>(i) * options_.block_size,
                    static_cast<std::size_t>(options_.block_size)};
     lane.region = memory_;
-    lane.run = submit_lane;
     lane.done = lane_done;
-    // From the ready queue, as all that follow: a request that finishes at once (null-co) must not
-    // recurse into the next.
-    backend_.context().schedule(&lane);
+    schedule(lane);
   }
+}
+
+// From the ready queue: a request that finishes at once (null-co) must not recurse into the next.
+void LoadGenerator::schedule(Lane& lane) {
+  lane.run = submit_lane;
+  backend_.context().schedule(&lane);
 }
 
 void LoadGenerator::submit_lane(aio::Runnable* item) {
@@ -49,6 +52,8 @@ void LoadGenerator::submit(Lane& lane) {
   lane.operation = writes ? Operation::kWrite : Operation::kRead;
   lane.offset = next_block() * options_.block_size;
   lane.started = backend_.context().batch_time();
+  lane.account = writes ? accounting::AccountType::kWrite : accounting::AccountType::kRead;
+  lane.accounted_since = lane.started;
   backend_.count();
   backend_.submit(&lane);
 }
@@ -88,7 +93,7 @@ void LoadGenerator::finished(Lane& lane) {
       backend_.context().is_closing()) {
     end_lane();
   } else {
-    backend_.context().schedule(&lane);
+    schedule(lane);
   }
 }
 

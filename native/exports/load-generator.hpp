@@ -57,6 +57,7 @@ class LoadGenerator {
 
   static void submit_lane(aio::Runnable* item);
   static void lane_done(block::Request* request);
+  void schedule(Lane& lane);
   void submit(Lane& lane);
   void finished(Lane& lane);
   void end_lane();

@@ -29,7 +29,9 @@ describeWith(['python3'], 'io_uring forbidden', () => {
       const errno = constants.errno[code as keyof typeof reasons];
       const filter = join(__dirname, '../support/forbid-io-uring.py');
       const ended = await runChild('aio/forbidden-child.cjs', [image], {
-        wrapper: ['python3', filter, String(errno)],
+        // Without what an instrumented run preloads; the filter gives it to the command.
+        wrapper: ['env', '-u', 'LD_PRELOAD', 'python3', filter, String(errno)],
+        env: { PRELOAD_LATER: process.env.LD_PRELOAD ?? '' },
       });
       expect(ended).toMatchObject({ code: 0, signal: null });
       expect(ended.stderr.match(/\[BLOCK_AIO_FALLBACK\]/g)).toHaveLength(1);

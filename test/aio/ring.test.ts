@@ -16,7 +16,7 @@ function setUp() {
     },
   };
   const submit = (length: number) => {
-    ring.push(ring.slots.take(owner), Operation.read, 1, 0, length, 0, 0, 0, 0);
+    ring.push(ring.slots.take(owner), Operation.read, 1, 0, length, 0, 0, 0, 0, 0);
     ring.arm();
   };
   return { fake, ring, settled, submit, owner };
@@ -50,7 +50,7 @@ describe('ring', () => {
         submit(result + 1);
       },
     };
-    ring.push(ring.slots.take(chain), Operation.read, 1, 0, 1, 0, 0, 0, 0);
+    ring.push(ring.slots.take(chain), Operation.read, 1, 0, 1, 0, 0, 0, 0, 0);
     ring.arm();
     await tick();
     expect(settled).toEqual([1, 2]);
@@ -60,12 +60,18 @@ describe('ring', () => {
   test('events reach their listener', async () => {
     const { fake, ring } = setUp();
     const events: string[] = [];
-    ring.listener = { idle: () => events.push('idle'), resized: () => events.push('resized') };
+    ring.listener = {
+      idle: () => events.push('idle'),
+      resized: () => events.push('resized'),
+      thresholdsPassed: () => events.push('threshold'),
+      warned: (_node, what) => events.push(`warned ${what}`),
+    };
     fake.announce(CompletionEvent.idle);
     fake.announce(CompletionEvent.resized);
+    fake.announce(CompletionEvent.warning, 2);
     ring.arm();
     await tick();
-    expect(events).toEqual(['idle', 'resized']);
+    expect(events).toEqual(['idle', 'resized', 'warned 2']);
   });
 
   test('an addon with another layout is refused, naming the number', () => {

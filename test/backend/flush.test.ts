@@ -85,7 +85,7 @@ describe('in virtual time', () => {
       const sim = { failPerMillion: 1_000_000, failErrno: 28, minLatency: 1000, maxLatency: 5000 };
       await using context = new AioContext({ home: 'virtual', sim });
       const filename = makeImage(folder, 'failing.img', 65536);
-      await using blk = await BlockBackend.open(
+      const blk = await BlockBackend.open(
         { driver: 'file', filename, cache: { direct } },
         { context },
       );
@@ -96,6 +96,8 @@ describe('in virtual time', () => {
         }
       });
       expect(submitted.fdatasync).toBe(syncs);
+      // Closing flushes once more, and nobody else moves this clock.
+      await inVirtualTime(context, blk.close());
     },
   );
 
@@ -117,5 +119,6 @@ describe('in virtual time', () => {
     expect(await flushed).toBe(0);
     (await section).end();
     expect([quiet, blk.inFlight]).toEqual([true, 0]);
+    await inVirtualTime(context, blk.close());
   });
 });

@@ -1,5 +1,5 @@
-import { rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { blk, withFolder } from '../support/blk';
 
 const MIB = 1024 ** 2;
@@ -86,6 +86,7 @@ describe('bench', () => {
   test('bench: bypasses the page cache with --direct', async () => {
     // Not in /tmp, which may be a file system without O_DIRECT.
     const image = join(__dirname, `../../build/bench-direct-${process.pid}.img`);
+    mkdirSync(dirname(image), { recursive: true });
     writeFileSync(image, Buffer.alloc(MIB));
     try {
       const report = await bench(image, '--direct', '--memory', 'buffer');

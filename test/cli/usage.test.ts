@@ -21,6 +21,10 @@ describe('cli', () => {
     [['bench', image, '--rw', 'write'], 'say --yes if that is meant'],
     [['bench', 'json:{'], "what follows 'json:' is no JSON"],
     [['bench', 'json:[]'], "what follows 'json:' must be an object"],
+    [['graph'], "missing required argument 'image'"],
+    [['graph', image, '--format', 'png'], 'Allowed choices are text, dot, svg'],
+    [['graph', image, '--format', 'dot', '--json'], "option '--json' cannot be used with"],
+    [['graph', 'json:{'], "what follows 'json:' is no JSON"],
   ])('cli: bad usage gives one sentence and exit code 2: %j', async (args, sentence) => {
     const { code, stdout, stderr } = await blk(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -34,6 +38,9 @@ describe('cli', () => {
     [['bench', 'json:{"driver":"null-co","sze":1}'], "option 'sze' is unknown"],
     [['bench', 'json:{"driver":"frob"}'], "unknown driver 'frob'"],
     [['bench', 'json:{"driver":"null-co","size":512}'], 'smaller than one request'],
+    [['graph', image], 'no such file or directory'],
+    [['graph', 'json:{"driver":"null-co"}', image], 'no such file or directory'],
+    [['graph', 'json:{"driver":"null-co"}', '--output', '/dev/null/x'], 'ENOTDIR'],
   ])(
     'cli: an image that cannot be used gives one sentence and exit code 1: %j',
     async (args, sentence) => {
@@ -44,16 +51,19 @@ describe('cli', () => {
     },
   );
 
-  test.each(['demo', 'bench', 'info'])('cli: %s --help fits on a screen', async (command) => {
-    // Without the addon, too: help must not depend on a build that worked.
-    const { code, stdout } = await blk([command, '--help'], {
-      env: { BLOCK_BACKEND_PREBUILD: join(__dirname, 'nowhere') },
-    });
-    const lines = stdout.trimEnd().split('\n');
-    expect(code).toBe(0);
-    expect(lines.length).toBeLessThanOrEqual(24);
-    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
-  });
+  test.each(['demo', 'bench', 'graph', 'info'])(
+    'cli: %s --help fits on a screen',
+    async (command) => {
+      // Without the addon, too: help must not depend on a build that worked.
+      const { code, stdout } = await blk([command, '--help'], {
+        env: { BLOCK_BACKEND_PREBUILD: join(__dirname, 'nowhere') },
+      });
+      const lines = stdout.trimEnd().split('\n');
+      expect(code).toBe(0);
+      expect(lines.length).toBeLessThanOrEqual(24);
+      expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+    },
+  );
 
   test('cli: an addon that does not load gives one sentence and exit code 1', async () => {
     const { code, stderr } = await blk(['info'], {

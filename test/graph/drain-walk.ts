@@ -7,6 +7,7 @@ import {
   type DrainSection,
   drainedAll,
 } from '../../lib/index.js';
+import { randomNumbers } from '../support/random.js';
 import { turn } from '../support/waiting.js';
 import { DrainModel, type RequestState } from './drain-model.js';
 
@@ -29,17 +30,6 @@ export interface WalkOptions {
   readonly context: AioContext;
   /** Of requests, in ns. */
   readonly latency: number;
-}
-
-/** A small generator of numbers: same seed, same walk. */
-function randomNumbers(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
 }
 
 interface Begun {
@@ -108,7 +98,13 @@ export class DrainWalk {
   async #open(name: string): Promise<BlockBackend> {
     const { context, latency } = this.#options;
     if (name === 'empty') return new BlockBackend({ context });
-    const node = { driver: 'null-aio', size: 1 << 20, 'latency-ns': latency };
+    // Without flushes: the one at close would wait for a clock that nobody moves.
+    const node = {
+      driver: 'null-aio',
+      size: 1 << 20,
+      'latency-ns': latency,
+      cache: { 'no-flush': true },
+    };
     if (name === 'upper') return BlockBackend.open({ driver: 'raw', file: 'walk-base' });
     if (name === 'second') return BlockBackend.open('walk-base');
     if (name === 'base') {

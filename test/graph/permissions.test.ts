@@ -17,7 +17,7 @@ const reader = { permissions: CR, shared: ALL };
 const writer = { permissions: CR | W, shared: ALL };
 
 describe('permission rules', () => {
-  test('PERM-4, PERM-5: the rule is checked both ways', () => {
+  test('PERM-5: the rule is checked both ways', () => {
     const exclusive = { permissions: CR | W, shared: ALL & ~W };
     expect(findConflict([exclusive, writer])).toMatchObject({ needs: writer, bits: W });
     expect(findConflict([writer, exclusive])).toMatchObject({ needs: writer, bits: W });

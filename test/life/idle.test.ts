@@ -2,12 +2,9 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { instrumented } from '../support/leaks.js';
 import { combinations, scratchFolder } from '../support/matrix.js';
 import { describeWith, foreignEnv } from '../support/tools.js';
-
-// Known to fail now and then on a loaded machine, for a reason not yet found: the first failure is
-// shown and the test is run once more. To be removed with the reason.
-jest.retryTimes(1, { logErrorsBeforeRetry: true });
 
 const IDLE_MS = 7000;
 /** After its mark the main thread goes to sleep in its loop and V8's threads end what they had begun. */
@@ -28,6 +25,8 @@ function trace(aio: string, home: string): Promise<string[]> {
       '-o',
       file,
       process.execPath,
+      // 8 s after its last collection V8 collects once more in an idle process, with all its threads.
+      '--no-memory-reducer',
       join(__dirname, 'idle-child.cjs'),
       aio,
       home,
@@ -68,7 +67,6 @@ function idleCalls(lines: readonly string[]): { seconds: number; calls: Call[] }
 }
 
 // The addon of an instrumented build needs the sanitizer's library, whose own thread wakes up.
-const instrumented = process.env.BLOCK_BACKEND_SANITIZE ?? '';
 const needed = instrumented === '' ? ['strace'] : ['strace', `a build without ${instrumented}`];
 
 describeWith(needed, 'idle', () => {

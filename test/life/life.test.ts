@@ -16,6 +16,8 @@ const stages = [
   'in flight',
   'native load',
   'native load without waiting',
+  'throttled',
+  'throttled in a shared group',
   'parked',
   'draining',
   'closing',
@@ -40,7 +42,8 @@ describe.each(combinations)('life on $aio in $home', ({ aio, home }) => {
     for (const [ending, code] of Object.entries(endings)) {
       if (owing.includes(stage) && !peaceful.includes(ending)) continue;
       test.concurrent(`life: ${stage}, ${ending}`, async () => {
-        const ended = await runChild('life/child.cjs', [stage, ending, aio, home, image]);
+        const args = [stage, ending, aio, home, image];
+        const ended = await runChild('life/child.cjs', args, { exits: ending === 'exits' });
         const said = ending === 'throws' ? /Error: on purpose\n/ : /^$/;
         expect(ended).toEqual({
           code,

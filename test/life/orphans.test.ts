@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { runChild } from '../support/child.js';
+import { leavesThread } from '../support/leaks.js';
 import { combinations, scratchFolder } from '../support/matrix.js';
 
 const fifo = join(scratchFolder(), 'fifo');
@@ -13,7 +14,11 @@ describe.each(combinations)('on $aio in $home', ({ aio, home }) => {
   test.concurrent.each(Object.entries(endings))(
     'life: an operation that hangs for ever, %s',
     async (ending, code) => {
-      const ended = await runChild('life/orphans-child.cjs', [ending, aio, home, fifo]);
+      const args = [ending, aio, home, fifo];
+      const ended = await runChild('life/orphans-child.cjs', args, {
+        exits: ending === 'exits',
+        env: leavesThread(),
+      });
       const said = ending === 'throws' ? /Error: on purpose\n/ : /^$/;
       expect(ended).toEqual({
         code,

@@ -4,7 +4,7 @@
 //   home, aio   where its context runs, and on which engine
 //   image       a file of at least 1 MiB
 //   endless     what is in flight takes an hour, so only an end of the process can end it
-const { AioContext, BlockBackend } = require('block-backend');
+const { AioContext, BlockBackend, ThrottleGroup } = require('block-backend');
 const { controlCall } = require('../../dist/aio/control.js');
 const { environment } = require('../../dist/aio/environment.js');
 const { native } = require('../../dist/native.js');
@@ -67,7 +67,11 @@ function requestsOn(blk) {
     blk.pread(0, Buffer.alloc(4096)),
     blk.pread(4096, blk.allocate(4096)),
     blk.pread(8192, shared),
-    blk.preadv(0, [Buffer.alloc(512), blk.allocate(512), shared]),
+    blk.preadv(0, [
+      Buffer.alloc(512),
+      blk.allocate(512),
+      new Uint8Array(new SharedArrayBuffer(4096)),
+    ]),
     blk.pwrite(16384, Buffer.alloc(1000, 1)),
     blk.pwrite(32768, blk.allocate(4096)),
   ];
@@ -98,6 +102,14 @@ function startLoad(handle, { endless }) {
 
 async function nativeLoad(options, setup) {
   return startLoad(handles.get(await open(options, setup)), setup);
+}
+
+/** A second request waits for an hour and more, or for a moment. */
+const limitsOf = ({ endless }) => (endless ? { 'bps-total': 1 } : { 'iops-total': 200 });
+
+function throttle(blk, setup) {
+  blk.ioLimitsEnable('throttled');
+  blk.setIoLimits(limitsOf(setup));
 }
 
 const stages = {
@@ -144,6 +156,26 @@ const stages = {
 
   async 'native load without waiting'(setup) {
     return allDone(await nativeLoad({ driver: 'null-co' }, setup));
+  },
+
+  /** Requests that wait for their turn, in a backend and in a filter below it. */
+  async throttled(setup) {
+    new ThrottleGroup('filter', limitsOf(setup));
+    const filter = { driver: 'throttle', 'throttle-group': 'filter', file: fileOptions(setup) };
+    const blk = await open(filter, setup);
+    throttle(blk, setup);
+    return allDone(watch(requestsOn(blk)));
+  },
+
+  /** Their group's timer is in another home than some of them. */
+  async 'throttled in a shared group'(setup) {
+    const here = await open(fileOptions(setup), setup);
+    const elsewhere = { ...setup, home: setup.home === 'node' ? 'iothread' : 'node' };
+    const there = await open({ driver: 'null-co' }, elsewhere);
+    throttle(here, setup);
+    throttle(there, setup);
+    const requests = [there, here, there].flatMap((blk) => requestsOn(blk));
+    return allDone(watch(requests));
   },
 
   async parked(setup) {

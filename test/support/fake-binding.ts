@@ -58,8 +58,8 @@ export class FakeBinding {
   }
 
   /** Something that nobody submitted. */
-  announce(event: number): void {
-    this.#done.push({ slot: event, result: 0 });
+  announce(event: number, value = 0): void {
+    this.#done.push({ slot: event, result: value });
   }
 
   regionCreate(bytes: number): object {

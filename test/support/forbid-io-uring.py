@@ -30,4 +30,6 @@ if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
     sys.exit("prctl: no_new_privs")
 if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) != 0:
     sys.exit("prctl: seccomp")
+if os.environ.get("PRELOAD_LATER"):
+    os.environ["LD_PRELOAD"] = os.environ["PRELOAD_LATER"]
 os.execvp(sys.argv[2], sys.argv[2:])

@@ -35,7 +35,8 @@ const PRELUDE = `
   const fatal = (error) => { console.error(error); process.exitCode = 1; };
 `;
 
-function nameOf(line: string): string {
+/** The call in a line of strace: 'fdatasync', 'fallocate ZERO_RANGE'. */
+export function callName(line: string): string {
   const name = /(\w+)\(/.exec(line)?.[1] ?? line;
   if (name !== 'fallocate') return name;
   const mode = /, (0|FALLOC_FL_[A-Z_|]+),/.exec(line)?.[1] ?? '';
@@ -73,7 +74,7 @@ export async function traced(
     const written = readFileSync(log, 'utf8').split('\n');
     const lines = written.filter((line) => line.includes(filename));
     return {
-      calls: lines.map(nameOf),
+      calls: lines.map(callName),
       lines,
       reported: stdout
         .split('\n')

@@ -27,7 +27,13 @@ class FakeEngine final : public Engine {
     CHECK_FALSE(reaping);
     queued.push_back(op);
   }
-  void submit() override { queued.splice_to(submitted); }
+  void submit() override {
+    if (!queued.empty()) {
+      batches.push_back(queued.size());
+    }
+    queued.splice_to(submitted);
+  }
+  bool has_unsubmitted() const override { return !queued.empty(); }
   void reap(IntrusiveList<IoOp>& done) override {
     reaping = true;
     submitted.splice_to(done);
@@ -45,6 +51,7 @@ class FakeEngine final : public Engine {
   IntrusiveList<IoOp> submitted;
   std::atomic<int> wakes{0};
   bool reaping = false;
+  std::vector<std::size_t> batches;
   EngineCounters no_counters;
 };
 
@@ -319,4 +326,80 @@ TEST_CASE("aio/context: posts from four threads reach a home that sleeps in its 
     thread.join();
   }
   CHECK(runs == kThreads * kPosts);
+}
+
+TEST_CASE(
+    "PLUG-3: while plugged nothing is handed over, and the last unplug hands over all of it") {
+  Fixture f;
+  std::vector<IoOp> ops(3, call_op(nullptr, nullptr));
+  f.context->plug();
+  f.context->plug();
+  for (IoOp& op : ops) {
+    f.engine->enqueue(&op);
+  }
+  f.context->submit();
+  CHECK(f.engine->queued.size() == 3);
+  CHECK(f.context->holds_back());
+  f.context->unplug();
+  CHECK(f.engine->queued.size() == 3);
+  f.context->unplug();
+  CHECK(f.engine->queued.size() == 0);
+  CHECK(f.engine->submitted.size() == 3);
+  CHECK_FALSE(f.context->holds_back());
+}
+
+TEST_CASE("PLUG-3: a home that would sleep hands over what a plug holds, once") {
+  Fixture f;
+  IoOp op = call_op(nullptr, nullptr);
+  f.context->plug();
+  f.engine->enqueue(&op);
+  CHECK(f.context->holds_back());
+  f.context->release();
+  CHECK(f.engine->submitted.size() == 1);
+  // Still in flight, and still plugged: nothing more to hand over.
+  CHECK_FALSE(f.context->holds_back());
+}
+
+TEST_CASE("PLUG-4: a plug holds at most 127 operations") {
+  Fixture f;
+  std::vector<IoOp> ops(128, call_op(nullptr, nullptr));
+  f.context->plug();
+  for (std::size_t i = 0; i < 127; ++i) {
+    f.engine->enqueue(&ops[i]);
+  }
+  f.context->submit();
+  CHECK(f.engine->queued.size() == 127);
+  f.engine->enqueue(&ops[127]);
+  f.context->submit();
+  CHECK(f.engine->queued.size() == 0);
+  CHECK(f.engine->submitted.size() == 128);
+}
+
+TEST_CASE("PLUG-13: what the items of a turn enqueue is handed over together, plugged or not") {
+  struct Enqueuer : Runnable {
+    FakeEngine* engine = nullptr;
+    IoOp op = call_op(nullptr, nullptr);
+  };
+  for (const bool plugged : {false, true}) {
+    Fixture f;
+    std::vector<Enqueuer> items(3);
+    for (Enqueuer& item : items) {
+      item.engine = f.engine;
+      item.op.waiter = std::noop_coroutine();
+      item.run = [](Runnable* self) {
+        auto* enqueuer = static_cast<Enqueuer*>(self);
+        enqueuer->engine->enqueue(&enqueuer->op);
+      };
+      f.context->post(&item);
+    }
+    if (plugged) {
+      f.context->plug();
+    }
+    f.context->turn();
+    if (plugged) {
+      CHECK(f.engine->batches.empty());
+      f.context->unplug();
+    }
+    CHECK(f.engine->batches == std::vector<std::size_t>{3});
+  }
 }

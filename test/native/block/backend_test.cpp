@@ -101,6 +101,41 @@ TEST_CASE("REQ-9: without a medium, or with the tray open, there is no length") 
   CHECK(bench.result(Operation::kLength) == -ENOMEDIUM);
 }
 
+TEST_CASE("REQ-10: the sector count is 0 without a node and for an error; a tray does not matter") {
+  Bench bench;
+  CHECK(bench.result(Operation::kSectors) == 0);
+  bench.node.driver->variable_length = true;
+  bench.insert();
+  CHECK(bench.result(Operation::kSectors) == 8);
+  bench.backend.flags().tray_open = true;
+  CHECK(bench.result(Operation::kSectors) == 8);
+  bench.node.driver->length_error = -EIO;
+  CHECK(bench.result(Operation::kSectors) == 0);
+}
+
+TEST_CASE("MISC-5: with the tray open vmstate and probes are ENOMEDIUM, whatever the range is") {
+  Bench bench;
+  bench.insert();
+  bench.backend.flags().tray_open = true;
+  for (const Operation operation :
+       {Operation::kSaveVmstate, Operation::kLoadVmstate, Operation::kProbeBlockSizes,
+        Operation::kProbeGeometry, Operation::kSgIo}) {
+    CHECK(bench.result(operation, -1, 0) == -ENOMEDIUM);
+  }
+}
+
+TEST_CASE("MISC-6: a vmstate of a negative position, or beyond what can be, is EIO") {
+  Bench bench;
+  bench.insert();
+  for (const Operation operation : {Operation::kSaveVmstate, Operation::kLoadVmstate}) {
+    CHECK(bench.result(operation, -1, 512) == -EIO);
+    CHECK(bench.result(operation, kMaxLength, 1) == -EIO);
+    CHECK(bench.result(operation, INT64_MAX, 512) == -EIO);
+    CHECK(bench.result(operation, 0, std::int64_t{INT_MAX} + 1) == -EIO);
+    CHECK(bench.result(operation, 0, 512) == -ENOTSUP);
+  }
+}
+
 TEST_CASE("REQ-12: available means inserted and the tray closed") {
   Bench bench;
   CHECK_FALSE(bench.backend.is_available());
@@ -162,4 +197,33 @@ TEST_CASE("RW-4: the write cache is looked at when a parked write is issued") {
   bench.world.settle_down();
   CHECK(write.result == 512);
   CHECK(bench.node.take_calls() == Calls{"write 0+512", "flush"});
+}
+
+TEST_CASE("NEW-20: until its begin has arrived a section waits, as the home may submit more") {
+  Bench bench;
+  bench.insert();
+  Bench::Submitted early;
+  Bench::Submitted late;
+  bench.backend.announce_begin();
+  CHECK(bench.backend.quiesce_count() == 1);
+  CHECK(bench.backend.in_flight() == 0);
+  CHECK(bench.backend.busy() == 1);  // nothing is in flight, and nothing is quiet
+  bench.node.driver->hold = "read";
+  bench.submit(early, Operation::kRead, 0, 512);
+  CHECK(bench.backend.busy() == 2);
+  bench.backend.quiesce_begin();
+  bench.backend.begin_arrived();
+  CHECK(bench.backend.busy() == 1);
+  bench.submit(late, Operation::kRead, 0, 512);
+  CHECK(bench.backend.parked() == 1);
+  CHECK(bench.backend.busy() == 1);
+  bench.node.driver->release();
+  bench.world.settle_down();
+  CHECK(early.result == 512);
+  CHECK(bench.backend.busy() == 0);
+  bench.backend.announce_end();
+  bench.backend.quiesce_end();
+  bench.world.settle_down();
+  CHECK(late.result == 512);
+  CHECK(bench.world.idles == 2);  // the begin's arrival, and the end of what was in flight
 }

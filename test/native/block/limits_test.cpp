@@ -73,3 +73,11 @@ TEST_CASE("TRK-18: only data, filtered and backing children count") {
     CHECK(node.node->limits().max_iov == 1024);
   }
 }
+
+TEST_CASE("TRK-17: a driver that asks for no alignment gets single bytes") {
+  World world;
+  TestNode node(world, 65536);
+  CHECK(node.node->limits().request_alignment == 1);
+  CHECK(node.write(1, "w").ok());
+  CHECK(node.take_calls() == Calls{"write 1+1"});
+}

@@ -51,7 +51,7 @@ TEST_CASE("FLUSH-1: a node that is read-only or has nothing inserted flushes not
   CHECK(node.flush().ok());
   CHECK(node.take_calls() == Calls{"flush"});
   NodeOptions options;
-  options.read_only = true;
+  options.state.read_only = true;
   TestNode sealed(world, 65536, options);
   CHECK(sealed.flush().ok());
   CHECK(sealed.take_calls().empty());
@@ -126,7 +126,7 @@ TEST_CASE("FLUSH-5: after a failed flush the next one tries again") {
 TEST_CASE("FLUSH-6: with cache.no-flush the disk is left alone and children are visited") {
   World world;
   NodeOptions options;
-  options.no_flush = true;
+  options.state.no_flush = true;
   TestNode node(world, 65536, options);
   TestNode child(world, 65536, Family::named(2));
   node.node->add_child(std::make_unique<Edge>(child.edge));

@@ -52,7 +52,7 @@ TEST_CASE("RW-11: nothing, even at a misaligned offset, succeeds without the dri
 TEST_CASE("RW-9: a node that is read-only is not written") {
   World world;
   NodeOptions options;
-  options.read_only = true;
+  options.state.read_only = true;
   TestNode node(world, 65536, options);
   CHECK(node.write(0, "w").error == -EPERM);
   CHECK(node.zero(0, 512).error == -EPERM);
@@ -176,7 +176,7 @@ TEST_CASE(
     "RW-12: failed writes and zero-writes raise the highest written offset, discards do not") {
   World world;
   NodeOptions options;
-  options.discard_unmap = true;
+  options.state.discard_unmap = true;
   TestNode node(world, 65536, options);
   node.driver->errors["write 4096"] = -EIO;
   CHECK(node.write(4096, std::string(512, 'w')).error == -EIO);
@@ -199,4 +199,54 @@ TEST_CASE("TRK-19: without a permission to write an edge cannot, with write-unch
   node.edge.permissions = kPermWriteUnchanged;
   CHECK(node.write(0, "w").error == -EPERM);
   CHECK(node.write(0, "w", kRequestWriteUnchanged).ok());
+}
+
+TEST_CASE("RW-14: zeroes are written where the driver has no efficient zero-write") {
+  World world;
+  NodeOptions options;
+  options.state.detect_zeroes = DetectZeroes::kOn;
+  TestNode node(world, 65536, options);
+  CHECK(node.write(0, std::string(512, '\0')).ok());
+  CHECK(node.take_calls() == Calls{"write 0+512"});
+  node.driver->efficient_zeroes = true;
+  node.driver->zero_flags = kRequestMayUnmap;
+  CHECK(node.write(0, std::string(512, '\0')).ok());
+  CHECK(node.take_calls() == Calls{"zero 0+512"});
+  CHECK(node.write(0, std::string(512, '\0'), kRequestFua).ok());
+  CHECK(node.take_calls() == Calls{"zero 0+512", "flush"});
+}
+
+TEST_CASE("RW-14: unmap says so, and the test is on the write with its padding") {
+  World world;
+  NodeOptions options;
+  options.state.detect_zeroes = DetectZeroes::kUnmap;
+  options.state.discard_unmap = true;
+  TestNode node(world, 65536, options, [](ScriptedDriver& driver) {
+    driver.efficient_zeroes = true;
+    driver.zero_flags = kRequestMayUnmap;
+    driver.own_limits.request_alignment = 512;
+  });
+  CHECK(node.write(100, std::string(50, '\0')).ok());  // among bytes that are 'd'
+  CHECK(node.take_calls() == Calls{"read 0+512", "write 0+512"});
+  CHECK(node.zero(0, 512).ok());
+  node.take_calls();
+  CHECK(node.write(100, std::string(50, '\0')).ok());
+  CHECK(node.take_calls() == Calls{"read 0+512", "zero 0+512 unmap"});
+}
+
+TEST_CASE("RW-14: a growing write of zeroes keeps what comes after it waiting") {
+  World world;
+  NodeOptions options;
+  options.state.detect_zeroes = DetectZeroes::kOn;
+  TestNode node(world, 4096, options,
+                [](ScriptedDriver& driver) { driver.efficient_zeroes = true; });
+  node.driver->hold = "zero";
+  Started<Status> grows = node.start_write(4096, std::string(512, '\0'));
+  Started<Status> after = node.start_write(8192, "after");
+  CHECK(node.take_calls() == Calls{"zero 4096+512"});
+  node.driver->release();
+  world.settle_down();
+  CHECK(grows.value().ok());
+  CHECK(after.value().ok());
+  CHECK(node.take_calls() == Calls{"write 8192+5"});
 }

@@ -30,7 +30,7 @@ auto discarding(std::uint32_t request, std::uint32_t preferred, std::int64_t max
 
 NodeOptions unmapping() {
   NodeOptions options;
-  options.discard_unmap = true;
+  options.state.discard_unmap = true;
   return options;
 }
 

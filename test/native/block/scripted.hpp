@@ -57,6 +57,7 @@ class ScriptedDriver : public block::Driver {
   block::RequestFlags write_flags = 0;
   block::RequestFlags zero_flags = 0;
   bool can_discard = true;
+  bool efficient_zeroes = false;
   bool variable_length = false;
   bool inserted = true;
   std::int64_t length_error = 0;
@@ -65,6 +66,9 @@ class ScriptedDriver : public block::Driver {
   /// Calls that start with this wait for release().
   std::string hold;
   aio::AioContext* context = nullptr;
+  /// Notes of several drivers in one list, each after its driver's label.
+  Calls* journal = nullptr;
+  std::string label;
 
   void release() {
     hold.clear();
@@ -78,6 +82,8 @@ class ScriptedDriver : public block::Driver {
     context = &node.context();
     return block::Status();
   }
+  void plug() override { note("plug"); }
+  void unplug() override { note("unplug"); }
   block::Limits limits() const override { return own_limits; }
   aio::Task<std::int64_t> length() override { return length_error != 0 ? length_error : size; }
   bool has_variable_length() const override { return variable_length; }
@@ -85,6 +91,7 @@ class ScriptedDriver : public block::Driver {
   block::RequestFlags supported_write_flags() const override { return write_flags; }
   block::RequestFlags supported_zero_flags() const override { return zero_flags; }
   bool has_discard() const override { return can_discard; }
+  bool has_efficient_zero_write() const override { return efficient_zeroes; }
 
   aio::Task<block::Status> preadv(std::int64_t offset, std::int64_t bytes, block::IoView data,
                                   block::RequestFlags flags) override {
@@ -115,6 +122,16 @@ class ScriptedDriver : public block::Driver {
     }
     co_return status;
   }
+  aio::Task<block::Status> copy_range_from(block::CopyRange copy) override {
+    block::Status status = co_await act(call_name("from", copy.source_offset, copy.bytes));
+    if (status.ok()) {
+      status = co_await copy.target->node->copy_range_to(copy);
+    }
+    co_return status;
+  }
+  aio::Task<block::Status> copy_range_to(block::CopyRange copy) override {
+    co_return co_await act(call_name("to", copy.target_offset, copy.bytes, copy.flags));
+  }
   aio::Task<block::Status> pdiscard(std::int64_t offset, std::int64_t bytes) override {
     co_return co_await act(call_name("discard", offset, bytes));
   }
@@ -129,6 +146,11 @@ class ScriptedDriver : public block::Driver {
   }
 
  private:
+  void note(const char* what) {
+    if (journal != nullptr) {
+      journal->push_back(label + " " + what);
+    }
+  }
   std::int64_t stored_bytes(std::int64_t offset, std::int64_t bytes) const {
     const auto stored = static_cast<std::int64_t>(disk.size());
     return std::clamp<std::int64_t>(stored - offset, 0, bytes);
@@ -172,8 +194,9 @@ class World : public block::GraphListener {
   aio::VirtualClock clock;
   aio::AioContext context{std::make_unique<aio::SimEngine>(aio::SimOptions{}, clock), clock};
   std::vector<std::uint32_t> resized;
+  std::uint32_t idles = 0;
 
-  void on_idle() override {}
+  void on_idle() override { ++idles; }
   void on_resized(std::uint32_t node_id) override { resized.push_back(node_id); }
   void on_parked(int /*change*/) override {}
 
@@ -211,7 +234,7 @@ struct TestNode {
     options.id = options.id == 0 ? 1 : options.id;
     node = std::make_shared<block::Node>(world.context, std::move(options),
                                          std::unique_ptr<block::Driver>(driver), world);
-    edge = {node, block::kChildData | block::kChildPrimary, block::kPermAll, block::kPermAll};
+    edge = {0, node, block::kChildData | block::kChildPrimary, block::kPermAll, block::kPermAll};
     block::ErrorReport report;
     REQUIRE(world.run(node->open({}, report)).ok());
   }

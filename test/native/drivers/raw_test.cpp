@@ -16,14 +16,14 @@ struct RawOnFile {
   blk::drivers::RawDriver* driver = new blk::drivers::RawDriver;
   std::shared_ptr<Node> node =
       std::make_shared<Node>(world.context, options(), std::unique_ptr<Driver>(driver), world);
-  Edge edge{node, kChildData, kPermAll, kPermAll};
+  Edge edge{0, node, kChildData, kPermAll, kPermAll};
   std::string data = std::string(4096, 'w');
   iovec iov{data.data(), data.size()};
 
   static NodeOptions options() {
     NodeOptions options;
     options.id = 9;
-    options.discard_unmap = true;
+    options.state.discard_unmap = true;
     return options;
   }
   explicit RawOnFile(std::int64_t offset, std::int64_t size = -1) {
@@ -119,4 +119,37 @@ TEST_CASE("RAW-8: flags of zero-writes are those of the file, and may-unmap need
   // The file was opened without discard=unmap.
   CHECK(raw.world.run(raw.node->pwrite_zeroes(raw.edge, 0, 4096, kRequestMayUnmap)).ok());
   CHECK(raw.file.take_calls() == Calls{"zero 0+4096"});
+}
+
+TEST_CASE("RAW-8: write-unchanged is passed through") {
+  RawOnFile raw(0);
+  raw.edge.permissions = kPermConsistentRead | kPermWriteUnchanged;
+  raw.node->children().front()->permissions = kPermConsistentRead | kPermWriteUnchanged;
+  const auto write = [&](RequestFlags flags) {
+    return raw.world.run(raw.node->pwritev(raw.edge, 0, 4096, raw.view(), flags)).error;
+  };
+  CHECK(write(0) == -EPERM);
+  CHECK(raw.file.take_calls().empty());
+  CHECK(write(kRequestWriteUnchanged) == 0);
+  CHECK(raw.world.run(raw.node->pwrite_zeroes(raw.edge, 0, 4096, kRequestWriteUnchanged)).ok());
+  CHECK(raw.file.take_calls() == Calls{"write 0+4096", "zero 0+4096"});
+}
+
+TEST_CASE("BST-9: raw asks its file at the shifted place, whose answer it gives") {
+  RawOnFile raw(1000, 8192);
+  const BlockStatus status = raw.world.run(raw.node->block_status(true, 8000, 4096));
+  CHECK(status.data);
+  CHECK(status.offset == 9000);
+  CHECK(status.bytes == 192);
+  CHECK(status.end_of_file);
+  CHECK_FALSE(raw.world.run(raw.node->block_status(true, 0, 512)).end_of_file);
+}
+
+TEST_CASE("BST-9: what a window has beyond its shrunken file reads as zeroes") {
+  RawOnFile raw(0, 16384);
+  raw.file.driver->size = 4096;
+  REQUIRE(raw.world.run(raw.file.node->refresh()).ok());
+  const BlockStatus status = raw.world.run(raw.node->block_status(true, 8192, 4096));
+  CHECK(status.zero);
+  CHECK(status.bytes == 4096);
 }

@@ -1,0 +1,119 @@
+// Requests that machines and device models make beside those for data.
+
+import { Operation } from '../aio/protocol.js';
+import type { ByteCount } from './arguments.js';
+import { ImageForms } from './image-forms.js';
+import { decodeSgIo, encodeSgIo, type SgIoCommand, type SgIoResult } from './sg-io.js';
+
+/** What a disk says of its sectors, in bytes. */
+export interface BlockSizes {
+  readonly physical: number;
+  readonly logical: number;
+}
+
+/** How old guests address a disk. */
+export interface DiskGeometry {
+  readonly cylinders: number;
+  readonly heads: number;
+  /** On a track. */
+  readonly sectors: number;
+}
+
+function blockSizesFrom(memory: Buffer): BlockSizes {
+  return Object.freeze({ physical: memory.readUInt32LE(0), logical: memory.readUInt32LE(4) });
+}
+
+function geometryFrom(memory: Buffer): DiskGeometry {
+  return Object.freeze({
+    cylinders: memory.readUInt32LE(0),
+    heads: memory.readUInt32LE(4),
+    sectors: memory.readUInt32LE(8),
+  });
+}
+
+/** Vmstate, probes and SCSI commands. All need a medium, without which they are ENOMEDIUM. */
+export abstract class DeviceForms extends ImageForms {
+  /**
+   * Writes the state of a machine beside the disk's data, from the byte `position` on, and resolves
+   * to the number of bytes. Without a write cache it is durable by then, and a flush that fails is
+   * the result. EIO: a negative position, or one too large. ENOTSUP: no driver below has a place for
+   * it. (blk_save_vmstate)
+   */
+  saveVmstate(position: ByteCount, buffer: ArrayBufferView): Promise<number> {
+    return this.port.promise(this.port.draft.saveVmstate(position, buffer));
+  }
+
+  /** Reads such a state; resolves to the number of bytes. Errors as above. (blk_load_vmstate) */
+  loadVmstate(position: ByteCount, buffer: ArrayBufferView): Promise<number> {
+    return this.port.promise(this.port.draft.loadVmstate(position, buffer));
+  }
+
+  saveVmstateSync(position: ByteCount, buffer: ArrayBufferView): number {
+    return this.port.sync(this.port.draft.saveVmstate(position, buffer));
+  }
+
+  loadVmstateSync(position: ByteCount, buffer: ArrayBufferView): number {
+    return this.port.sync(this.port.draft.loadVmstate(position, buffer));
+  }
+
+  /**
+   * What the medium wants a guest's disk to say of its sectors; ENOTSUP for most, which do not care.
+   * (blk_probe_blocksizes)
+   */
+  async probeBlockSizes(): Promise<BlockSizes> {
+    const memory = Buffer.alloc(8);
+    await this.port.promise(this.port.draft.ask(Operation.probeBlockSizes, memory));
+    return blockSizesFrom(memory);
+  }
+
+  probeBlockSizesSync(): BlockSizes {
+    const memory = Buffer.alloc(8);
+    this.port.sync(this.port.draft.ask(Operation.probeBlockSizes, memory));
+    return blockSizesFrom(memory);
+  }
+
+  /** What geometry the medium wants; ENOTSUP for most. (blk_probe_geometry) */
+  async probeGeometry(): Promise<DiskGeometry> {
+    const memory = Buffer.alloc(12);
+    await this.port.promise(this.port.draft.ask(Operation.probeGeometry, memory));
+    return geometryFrom(memory);
+  }
+
+  probeGeometrySync(): DiskGeometry {
+    const memory = Buffer.alloc(12);
+    this.port.sync(this.port.draft.ask(Operation.probeGeometry, memory));
+    return geometryFrom(memory);
+  }
+
+  /**
+   * How many sectors of 512 bytes there are: 0 without a medium and when its length cannot be found
+   * out. An open tray does not matter. (blk_get_geometry)
+   */
+  getGeometry(): Promise<number> {
+    return this.port.promise(this.port.draft.ask(Operation.sectors, undefined));
+  }
+
+  getGeometrySync(): number {
+    return this.port.sync(this.port.draft.ask(Operation.sectors, undefined));
+  }
+
+  /**
+   * Sends a SCSI command to the device below; resolves to what the device says of it, good or bad.
+   * It waits in drained sections like an ioctl. ENOTSUP: the driver has none, or a raw window is on
+   * top. Else what the kernel gives, such as ENOTTY for devices that are not SCSI.
+   * (blk_aio_ioctl with SG_IO)
+   *
+   * @throws (rejects) TypeError and RangeError for a command that makes no sense.
+   */
+  async sgIo(command: SgIoCommand): Promise<SgIoResult> {
+    const memory = encodeSgIo(command);
+    await this.port.promise(this.port.draft.ask(Operation.sgIo, memory));
+    return decodeSgIo(memory, command);
+  }
+
+  sgIoSync(command: SgIoCommand): SgIoResult {
+    const memory = encodeSgIo(command);
+    this.port.sync(this.port.draft.ask(Operation.sgIo, memory));
+    return decodeSgIo(memory, command);
+  }
+}

@@ -1,0 +1,69 @@
+import { BlockError, BlockUsageError } from '../errors/block-error.js';
+import { Errno } from '../errors/errno.js';
+import { graph } from '../graph/graph.js';
+import { BackendPermissions } from './permissions.js';
+
+/** Options with which an old interface opened a drive (QEMU: DriveInfo); the VMM's own. */
+export type LegacyDriveInfo = Readonly<Record<string, unknown>>;
+
+/** Who uses the backend: a device model, known by an id and a path, and old interfaces. */
+export abstract class BackendDevice extends BackendPermissions {
+  #legacyDriveInfo: LegacyDriveInfo | undefined;
+
+  /** What an error calls it: its name, its device, or that it has neither. */
+  describe(): string {
+    return this.graphRoot.describe();
+  }
+
+  /**
+   * A device model takes the backend. While a migration comes in, permissions are only remembered
+   * from now on. (blk_attach_dev)
+   *
+   * @param id for names in errors and byDeviceId(); '' for none.
+   * @param path of the device in the machine, which finds it, too; '' for none.
+   * @throws BlockError EBUSY when there is a device.
+   */
+  attachDevice(device: object, id = '', path = ''): void {
+    const root = this.graphRoot;
+    if (root.device !== undefined) {
+      const text = `${this.describe()} has a device already`;
+      throw new BlockError(Errno.EBUSY, { operation: 'attach device', text });
+    }
+    root.device = device;
+    root.deviceId = id;
+    root.devicePath = path;
+    if (graph().runState.isIncoming) root.permissionsDisabled = true;
+  }
+
+  /** @throws BlockUsageError for a device that is not attached. (blk_detach_dev) */
+  detachDevice(device: object): void {
+    if (this.device !== device) throw new BlockUsageError(`that device is not attached`);
+    this.graphRoot.letDeviceGo();
+  }
+
+  /** The device model on this backend. (blk_get_attached_dev) */
+  get device(): object | undefined {
+    return this.graphRoot.device as object | undefined;
+  }
+
+  get deviceId(): string {
+    return this.graphRoot.deviceId;
+  }
+
+  get devicePath(): string {
+    return this.graphRoot.devicePath;
+  }
+
+  /** What an old interface opened it with; set once. (blk_set_legacy_dinfo) */
+  get legacyDriveInfo(): LegacyDriveInfo | undefined {
+    return this.#legacyDriveInfo;
+  }
+
+  /** @throws BlockUsageError the second time. */
+  setLegacyDriveInfo(info: LegacyDriveInfo): void {
+    if (this.#legacyDriveInfo !== undefined) {
+      throw new BlockUsageError(`${this.describe()} has legacy drive info already`);
+    }
+    this.#legacyDriveInfo = info;
+  }
+}

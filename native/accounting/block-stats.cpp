@@ -1,0 +1,105 @@
+#include "accounting/block-stats.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace blk::accounting {
+
+namespace {
+
+// A batch's time is read once, so a request can be done in the batch that started it, or even
+// before: batches of two threads overlap.
+aio::Nanoseconds end_of(const Cookie& cookie, aio::Nanoseconds now) {
+  return std::max(cookie.start, now);
+}
+
+}  // namespace
+
+void BlockStats::set_up(std::optional<bool> account_invalid, std::optional<bool> account_failed) {
+  account_invalid_.store(account_invalid.value_or(accounts_invalid()), std::memory_order_relaxed);
+  account_failed_.store(account_failed.value_or(accounts_failed()), std::memory_order_relaxed);
+}
+
+void BlockStats::add_interval(aio::Nanoseconds length, aio::Nanoseconds now) {
+  intervals_.emplace_back(length, now);
+}
+
+int BlockStats::set_histogram(AccountType type, std::vector<std::int64_t> bounds) {
+  if (!is_timed(type) || (!bounds.empty() && !LatencyBins::are_bounds(bounds))) {
+    return -EINVAL;
+  }
+  histograms_[index_of(type)].set_bounds(std::move(bounds));
+  return 0;
+}
+
+void BlockStats::done(Cookie& cookie, aio::Nanoseconds now) {
+  const AccountType type = std::exchange(cookie.type, AccountType::kNone);
+  if (type == AccountType::kNone) {
+    return;
+  }
+  const aio::Nanoseconds end = end_of(cookie, now);
+  Versioned::Update update(version_);
+  Counters& counters = counters_[index_of(type)];
+  counters.bytes.add(cookie.bytes);
+  counters.operations.add(1);
+  account_time(type, end - cookie.start, end);
+  account_histogram(type, end - cookie.start);
+}
+
+void BlockStats::failed(Cookie& cookie, aio::Nanoseconds now) {
+  const AccountType type = std::exchange(cookie.type, AccountType::kNone);
+  if (type == AccountType::kNone) {
+    return;
+  }
+  const aio::Nanoseconds end = end_of(cookie, now);
+  Versioned::Update update(version_);
+  counters_[index_of(type)].failed.add(1);
+  if (accounts_failed()) {
+    account_time(type, end - cookie.start, end);
+  }
+  account_histogram(type, end - cookie.start);
+}
+
+void BlockStats::invalid(AccountType type, aio::Nanoseconds now) {
+  if (type == AccountType::kNone) {
+    return;
+  }
+  Versioned::Update update(version_);
+  counters_[index_of(type)].invalid.add(1);
+  if (accounts_invalid()) {
+    last_access_.set(now);
+  }
+}
+
+void BlockStats::merged(AccountType type, std::int64_t requests) {
+  if (type == AccountType::kNone) {
+    return;
+  }
+  Versioned::Update update(version_);
+  counters_[index_of(type)].merged.add(requests);
+}
+
+void BlockStats::account_time(AccountType type, aio::Nanoseconds latency, aio::Nanoseconds now) {
+  counters_[index_of(type)].total_time.add(latency);
+  last_access_.set(now);
+  if (!is_timed(type)) {
+    return;
+  }
+  for (Interval& interval : intervals_) {
+    interval.latency[index_of(type)].account(latency, now);
+  }
+}
+
+void BlockStats::account_histogram(AccountType type, aio::Nanoseconds latency) {
+  if (is_timed(type)) {
+    histograms_[index_of(type)].account(latency);
+  }
+}
+
+StatsSnapshot BlockStats::snapshot() const {
+  return version_.read(
+      [this] { return StatsSnapshot{counters_, intervals_, histograms_, last_access_.get()}; });
+}
+
+}  // namespace blk::accounting

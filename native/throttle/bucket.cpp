@@ -1,0 +1,81 @@
+#include "throttle/bucket.hpp"
+
+#include <algorithm>
+
+namespace blk::throttle {
+
+namespace {
+
+constexpr double kSecond = 1e9;
+
+double leaked(double level, double rate, aio::Nanoseconds elapsed) {
+  return std::max(level - rate * static_cast<double>(elapsed) / kSecond, 0.0);
+}
+
+// Longer than a context can wait; a day of QEMU's largest debt has the same answer, later.
+constexpr double kLongestWait = 9e18;
+
+aio::Nanoseconds time_to_leak(double excess, double rate) {
+  return static_cast<aio::Nanoseconds>(std::min(excess * kSecond / rate, kLongestWait));
+}
+
+/// How much a bucket holds, and how fast it leaks.
+struct Shape {
+  double size;
+  double rate;
+};
+
+// What is inside the bucket stays, as far as there is room for it. What is above it is owed, and
+// stays owed: neither more of it than before, nor for a longer time.
+double poured_over(double level, const Shape& from, const Shape& to) {
+  const double owed = std::max(level - from.size, 0.0);
+  const double slower = from.rate > to.rate ? to.rate / from.rate : 1;
+  return std::min(level - owed, to.size) + owed * slower;
+}
+
+}  // namespace
+
+void Bucket::configure(const BucketLimits& limits) {
+  const Shape before{size(), limits_.average};
+  const Shape burst_before{burst_size(), limits_.maximum};
+  limits_ = limits;
+  level_ = poured_over(level_, before, {size(), limits_.average});
+  burst_level_ = has_burst_rate()
+                     ? poured_over(burst_level_, burst_before, {burst_size(), limits_.maximum})
+                     : 0;
+}
+
+void Bucket::leak(aio::Nanoseconds elapsed) {
+  level_ = leaked(level_, limits_.average, elapsed);
+  if (has_burst_rate()) {
+    burst_level_ = leaked(burst_level_, limits_.maximum, elapsed);
+  }
+}
+
+void Bucket::charge(double units) {
+  level_ += units;
+  if (has_burst_rate()) {
+    burst_level_ += units;
+  }
+}
+
+aio::Nanoseconds Bucket::wait() const {
+  if (limits_.average == 0) {
+    return 0;
+  }
+  if (const double excess = level_ - size(); excess > 0) {
+    return time_to_leak(excess, limits_.average);
+  }
+  if (!has_burst_rate()) {
+    return 0;
+  }
+  const double excess = burst_level_ - burst_size();
+  return excess > 0 ? time_to_leak(excess, limits_.maximum) : 0;
+}
+
+double Bucket::size() const {
+  return limits_.maximum == 0 ? limits_.average / 10
+                              : limits_.maximum * static_cast<double>(limits_.burst_length);
+}
+
+}  // namespace blk::throttle

@@ -1,0 +1,356 @@
+#include "throttle/group.hpp"
+
+#include <algorithm>
+
+namespace blk::throttle {
+
+using aio::AioContext;
+using aio::Nanoseconds;
+
+class Group::Guard {
+ public:
+  explicit Guard(const Group& group) : mutex_(group.shared_.load() ? &group.mutex_ : nullptr) {
+    if (mutex_ != nullptr) {
+      mutex_->lock();
+    }
+  }
+  Guard(const Guard&) = delete;
+  Guard& operator=(const Guard&) = delete;
+  ~Guard() {
+    if (mutex_ != nullptr) {
+      mutex_->unlock();
+    }
+  }
+
+ private:
+  std::mutex* mutex_;
+};
+
+namespace {
+
+/// Only when the group is not locked any more: they may come back with the next request.
+void run_released(WaiterList& released) {
+  while (aio::Runnable* waiter = released.pop_front()) {
+    waiter->run(waiter);
+  }
+}
+
+}  // namespace
+
+// --- members
+
+void Group::join(Member& member) {
+  const Guard guard(*this);
+  member.group_ = this;
+  Member& successor = first_ != nullptr ? *first_ : member;
+  Member& last = first_ != nullptr ? *first_->previous_ : member;
+  member.next_ = &successor;
+  member.previous_ = &last;
+  last.next_ = &member;
+  successor.previous_ = &member;
+  // New members come first (TG-3).
+  first_ = &member;
+  for (Turn& turn : turns_) {
+    turn.token = turn.token != nullptr ? turn.token : &member;
+  }
+}
+
+void Group::leave(Member& member) {
+  const Guard guard(*this);
+  Member* successor = member.next_ != &member ? member.next_ : nullptr;
+  for (const Direction direction : kDirections) {
+    Turn& its = turn(direction);
+    if (its.armed == &member) {
+      disarm(member, direction);
+    }
+    its.token = its.token == &member ? successor : its.token;
+  }
+  member.previous_->next_ = member.next_;
+  member.next_->previous_ = member.previous_;
+  first_ = first_ == &member ? successor : first_;
+  member.group_ = nullptr;
+  member.next_ = member.previous_ = nullptr;
+}
+
+// --- limits
+
+// A new limit bears on who waits already: the armed timers are set anew, and one that is due fires
+// in its home's next turn.
+void Group::configure(const Limits& limits, Nanoseconds now, const AioContext* here) {
+  const Guard guard(*this);
+  meter_.configure(limits, now);
+  for (const Direction direction : kDirections) {
+    if (Member* member = turn(direction).armed) {
+      arm(*member, direction, now + meter_.wait(direction), here);
+    }
+  }
+}
+
+Meter Group::snapshot(Nanoseconds now) const {
+  const Guard guard(*this);
+  Meter copy = meter_;
+  copy.leak(now);
+  return copy;
+}
+
+Nanoseconds Group::throttled_until(Direction direction) const {
+  const Guard guard(*this);
+  const Turn& its = turns_[static_cast<std::size_t>(direction)];
+  return its.armed != nullptr ? its.armed->lane(direction).deadline : 0;
+}
+
+// --- requests
+
+bool Group::admit(Member& member, Waiter* waiter, Direction direction, std::int64_t bytes) {
+  WaiterList released;
+  bool admitted = true;
+  {
+    const Guard guard(*this);
+    if (!meter_.enabled()) {
+      return true;
+    }
+    Lane& lane = member.lane(direction);
+    const Nanoseconds now = member.context().clock().now();
+    if (member.is_bypassed()) {
+      meter_.leak(now);
+      meter_.charge(direction, bytes);
+      return true;
+    }
+    Member& token = next_token(member, direction);
+    if (must_wait(token, direction, &member.context()) || !lane.queue.empty()) {
+      admitted = false;
+      if (waiter != nullptr) {
+        enqueue(lane, *waiter, now);
+      }
+    } else {
+      meter_.charge(direction, bytes);
+      schedule_next(member, direction, released);
+    }
+  }
+  run_released(released);
+  return admitted;
+}
+
+void Group::enqueue(Lane& lane, Waiter& waiter, Nanoseconds now) {
+  waiter.throttled_since = now;
+  lane.queue.push_back(&waiter);
+  lane.waiting.store(static_cast<std::uint32_t>(lane.queue.size()), std::memory_order_relaxed);
+  lane.throttled.fetch_add(1, std::memory_order_relaxed);
+}
+
+// A timer that was armed for it fires, and finds out who is next.
+void Group::cancel(Member& member, const Waiter& waiter) {
+  const Guard guard(*this);
+  Lane& lane = member.lane(waiter.direction);
+  lane.queue.remove_if([&waiter](const aio::Runnable& item) { return &item == &waiter; });
+  lane.waiting.store(static_cast<std::uint32_t>(lane.queue.size()), std::memory_order_relaxed);
+}
+
+void Group::bypass(Member& member) {
+  WaiterList released;
+  {
+    const Guard guard(*this);
+    const Nanoseconds now = member.context().clock().now();
+    meter_.leak(now);
+    for (const Direction direction : kDirections) {
+      Lane& lane = member.lane(direction);
+      const bool was_armed = turn(direction).armed == &member;
+      if (was_armed) {
+        disarm(member, direction);
+      }
+      while (!lane.queue.empty()) {
+        release_first(lane, now, released);
+      }
+      if (was_armed) {
+        schedule_next(member, direction, released);
+      }
+    }
+  }
+  run_released(released);
+}
+
+void Group::forget_timer(Member& member) {
+  WaiterList released;
+  {
+    const Guard guard(*this);
+    for (const Direction direction : kDirections) {
+      if (turn(direction).armed == &member) {
+        disarm(member, direction);
+        schedule_next(member, direction, released);
+      }
+    }
+  }
+  run_released(released);
+}
+
+// --- whose turn it is
+
+// The next in the ring after the token's holder who waits; nobody waits: the one who asks (TG-7).
+Member& Group::next_token(Member& member, Direction direction) {
+  Member* const holder = turn(direction).token;
+  Member* candidate = holder->next_;
+  while (candidate != holder && candidate->lane(direction).queue.empty()) {
+    candidate = candidate->next_;
+  }
+  return candidate->lane(direction).queue.empty() ? member : *candidate;
+}
+
+// Arms the group's timer at `member` if the limits say so. It waits also where the timer is armed
+// already, at whoever (TG-5, TG-6).
+bool Group::must_wait(Member& member, Direction direction, const AioContext* here) {
+  Turn& its = turn(direction);
+  if (its.armed != nullptr) {
+    return true;
+  }
+  const Nanoseconds now = here->clock().now();
+  meter_.leak(now);
+  const Nanoseconds wait = meter_.wait(direction);
+  if (wait == 0 || here->is_closing()) {
+    return false;
+  }
+  its.token = &member;
+  arm(member, direction, now + wait, here);
+  return true;
+}
+
+// Somebody was charged: who is next, and must that one wait? On `member`'s home; those of its own
+// requests that may go on at once are added to `released`, others are woken by their timer.
+void Group::schedule_next(Member& member, Direction direction, WaiterList& released) {
+  for (;;) {
+    Member& token = next_token(member, direction);
+    if (token.lane(direction).queue.empty() || must_wait(token, direction, &member.context())) {
+      return;
+    }
+    const Nanoseconds now = member.context().clock().now();
+    Lane& own = member.lane(direction);
+    if (own.queue.empty()) {
+      turn(direction).token = &token;
+      arm(token, direction, now, &member.context());
+      return;
+    }
+    turn(direction).token = &member;
+    release_first(own, now, released);
+  }
+}
+
+void Group::release_first(Lane& lane, Nanoseconds now, WaiterList& released) {
+  auto* waiter = static_cast<Waiter*>(lane.queue.pop_front());
+  lane.waiting.store(static_cast<std::uint32_t>(lane.queue.size()), std::memory_order_relaxed);
+  const Nanoseconds waited = std::max<Nanoseconds>(0, now - waiter->throttled_since);
+  lane.throttled_ns.fetch_add(static_cast<std::uint64_t>(waited), std::memory_order_relaxed);
+  lane.waits.add(waited);
+  meter_.charge(lane.direction, waiter->throttled_bytes);
+  released.push_back(waiter);
+}
+
+// --- timers
+
+void Group::arm(Member& member, Direction direction, Nanoseconds deadline, const AioContext* here) {
+  Lane& lane = member.lane(direction);
+  turn(direction).armed = &member;
+  lane.deadline = deadline;
+  if (&member.context() == here) {
+    member.context().timers().arm(lane.timer, deadline);
+  } else if (!lane.message_sent) {
+    lane.message_sent = true;
+    member.context().post(&lane.message);
+  }
+}
+
+/// On the member's home.
+void Group::disarm(Member& member, Direction direction) {
+  turn(direction).armed = nullptr;
+  member.context().timers().disarm(member.lane(direction).timer);
+}
+
+void Group::message_arrived(Lane& lane) {
+  const Guard guard(*this);
+  lane.message_sent = false;
+  if (turn(lane.direction).armed == &lane.member) {
+    lane.member.context().timers().arm(lane.timer, lane.deadline);
+  }
+}
+
+// The one that waited longest goes on, without another look at the limits: the wait was computed
+// for it. It may have been cancelled, and then others must not wait for it.
+void Group::timer_fired(Lane& lane) {
+  WaiterList released;
+  {
+    const Guard guard(*this);
+    Turn& its = turn(lane.direction);
+    const Nanoseconds now = lane.member.context().clock().now();
+    if (its.armed != &lane.member) {
+      return;
+    }
+    // Another thread set it anew, and its message is still to come. A context that closes fires
+    // whatever is armed.
+    if (now < lane.deadline && !lane.member.context().is_closing()) {
+      lane.member.context().timers().arm(lane.timer, lane.deadline);
+      return;
+    }
+    its.armed = nullptr;
+    meter_.leak(now);
+    if (!lane.queue.empty()) {
+      release_first(lane, now, released);
+    }
+    schedule_next(lane.member, lane.direction, released);
+  }
+  run_released(released);
+}
+
+Lane::Timer::Timer(Lane& owner)
+    : aio::Timer([](Runnable* self) {
+        Lane& fired = static_cast<Timer*>(self)->lane;
+        if (Group* group = fired.member.group()) {
+          group->timer_fired(fired);
+        }
+      }),
+      lane(owner) {}
+
+Lane::Message::Message(Lane& owner)
+    : Runnable([](Runnable* self) {
+        Lane& arrived = static_cast<Message*>(self)->lane;
+        // Without a group: it left after another member had written to it (TG-25).
+        if (Group* group = arrived.member.group()) {
+          group->message_arrived(arrived);
+        } else {
+          arrived.message_sent = false;
+        }
+      }),
+      lane(owner) {}
+
+// --- members, seen from outside
+
+bool Member::admit(Waiter& waiter, Direction direction, std::int64_t bytes) {
+  if (group_ == nullptr) {
+    return true;
+  }
+  waiter.throttled_bytes = bytes;
+  waiter.direction = direction;
+  return group_->admit(*this, &waiter, direction, bytes);
+}
+
+bool Member::admit_now(Direction direction, std::int64_t bytes) {
+  return group_ == nullptr || group_->admit(*this, nullptr, direction, bytes);
+}
+
+void Member::cancel(const Waiter& waiter) {
+  if (group_ != nullptr) {
+    group_->cancel(*this, waiter);
+  }
+}
+
+void Member::bypass_begin() {
+  if (++bypass_ == 1 && group_ != nullptr) {
+    group_->bypass(*this);
+  }
+}
+
+void Member::move_to(aio::AioContext& context) {
+  if (group_ != nullptr) {
+    group_->forget_timer(*this);
+  }
+  context_ = &context;
+}
+
+}  // namespace blk::throttle

@@ -1,0 +1,80 @@
+// Throttle groups: members that share one set of limits, and take turns where it runs out.
+//
+// Per direction there is a token, which goes round the members that wait, and at most one armed
+// timer, at the member whose request is next. What QEMU calls ThrottleGroup.
+//
+// Threads: members may live in different homes. While all of them share one (set_shared() was never
+// called) nothing is locked. Joining and leaving: on any thread, while no member of the group can
+// run at the same time, or after set_shared() and a message to every home.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <mutex>
+#include <string>
+
+#include "throttle/member.hpp"
+#include "throttle/meter.hpp"
+
+namespace blk::throttle {
+
+class Group {
+ public:
+  Group() = default;
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+
+  void join(Member& member);
+  /// Nothing of it waits (TG-13).
+  void leave(Member& member);
+  bool is_empty() const { return first_ == nullptr; }
+
+  /// From here on it is locked; whoever was inside before must have left it first. Not any more
+  /// when it is empty.
+  void set_shared(bool shared = true) { shared_.store(shared); }
+
+  /// Any home thread of a member, or any thread while there is none. `now`: of the members' clock.
+  void configure(const Limits& limits, aio::Nanoseconds now, const aio::AioContext* here);
+  /// A copy with the levels as of `now`.
+  Meter snapshot(aio::Nanoseconds now) const;
+  /// When the armed timer of a direction is due; 0: none is armed.
+  aio::Nanoseconds throttled_until(Direction direction) const;
+
+ private:
+  friend class Member;
+  friend struct Lane;
+
+  /// Locks if anybody else could be inside.
+  class Guard;
+
+  struct Turn {
+    Member* token = nullptr;
+    Member* armed = nullptr;  // where the one timer is
+  };
+
+  /// Without a waiter nobody is queued when the answer is no.
+  bool admit(Member& member, Waiter* waiter, Direction direction, std::int64_t bytes);
+  void cancel(Member& member, const Waiter& waiter);
+  void bypass(Member& member);
+  void forget_timer(Member& member);
+  void timer_fired(Lane& lane);
+  void message_arrived(Lane& lane);
+
+  Turn& turn(Direction direction) { return turns_[static_cast<std::size_t>(direction)]; }
+  Member& next_token(Member& member, Direction direction);
+  static void enqueue(Lane& lane, Waiter& waiter, aio::Nanoseconds now);
+  bool must_wait(Member& member, Direction direction, const aio::AioContext* here);
+  void schedule_next(Member& member, Direction direction, WaiterList& released);
+  void release_first(Lane& lane, aio::Nanoseconds now, WaiterList& released);
+  void arm(Member& member, Direction direction, aio::Nanoseconds deadline,
+           const aio::AioContext* here);
+  void disarm(Member& member, Direction direction);
+
+  mutable std::mutex mutex_;
+  std::atomic<bool> shared_{false};
+  Meter meter_;
+  std::array<Turn, 2> turns_;
+  Member* first_ = nullptr;
+};
+
+}  // namespace blk::throttle

@@ -1,0 +1,39 @@
+// Six buckets that fill together: what all users of one set of limits have used up.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "throttle/bucket.hpp"
+
+namespace blk::throttle {
+
+/// Not thread-safe: its group sees to that.
+class Meter {
+ public:
+  /// Levels are zeroed when the limits go from off to on, and kept (Bucket::configure) when they
+  /// change while they are on.
+  void configure(const Limits& limits, aio::Nanoseconds now);
+  const Limits& limits() const { return limits_; }
+  bool enabled() const { return enabled_; }
+
+  /// What leaked since the last call. Time that stands still or goes back leaks nothing (THR-16).
+  void leak(aio::Nanoseconds now);
+  /// As of the last leak: the longest wait of the four buckets that bear on the direction (THR-11).
+  aio::Nanoseconds wait(Direction direction) const;
+  /// `bytes` >= 0 (THR-12).
+  void charge(Direction direction, std::int64_t bytes);
+
+  const Bucket& bucket(BucketIndex index) const { return buckets_[index]; }
+  Bucket& bucket(BucketIndex index) { return buckets_[index]; }
+
+ private:
+  double operations_of(std::int64_t bytes) const;
+
+  Limits limits_;
+  std::array<Bucket, kBuckets> buckets_;
+  aio::Nanoseconds last_leak_ = 0;
+  bool enabled_ = false;
+};
+
+}  // namespace blk::throttle
