@@ -45,15 +45,15 @@ function drawBucket(random: Random, name: string, highest: number): ModelLimits 
 }
 
 /**
- * The most bytes of a request that the limits let wait for no more than some hours: all times stay
+ * The most bytes of a request that the limits let wait for some minutes at most: sums of times stay
  * exact numbers of nanoseconds.
  */
 export function largestRequest(limits: ModelLimits, longest: number): number {
   let bytes = longest;
   for (const [name, rate] of Object.entries(limits)) {
-    if (/^bps-[a-z]+$/.test(name)) bytes = Math.min(bytes, rate * 10_000);
+    if (/^bps-[a-z]+$/.test(name)) bytes = Math.min(bytes, rate * 100);
     if (/^iops-[a-z]+$/.test(name) && limits['iops-size']) {
-      bytes = Math.min(bytes, limits['iops-size'] * rate * 10_000);
+      bytes = Math.min(bytes, limits['iops-size'] * rate * 100);
     }
   }
   return bytes;

@@ -109,11 +109,12 @@ export class ThrottleModel {
   }
 
   submit(member: string, request: ModelRequest): void {
-    if (!this.#isOn) {
+    const { direction } = request;
+    // Who waited for limits that are off by now has not gone yet, and comes first.
+    if (!this.#isOn && this.#queue(member, direction).length === 0) {
       this.#log.push({ name: request.name, when: this.#now });
       return;
     }
-    const { direction } = request;
     const candidate = this.#nextToken(member, direction);
     if (this.#mustWait(candidate, direction) || this.#queue(member, direction).length > 0) {
       this.#queues.get(member)?.push({ ...request, since: this.#now });

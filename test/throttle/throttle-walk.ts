@@ -1,5 +1,5 @@
 // A throttle group with random limits, members and requests, in virtual time and in the model.
-import { AioContext, BlockBackend, ThrottleGroup } from '../../lib/index.js';
+import { AioContext, BlockBackend, type ImageOptions, ThrottleGroup } from '../../lib/index.js';
 import { Dispatches } from '../support/dispatches.js';
 import { fastDisk } from '../support/null-disk.js';
 import { type Random, randomNumbers } from '../support/random.js';
@@ -105,8 +105,13 @@ export class ThrottleWalk {
     const disk = fastDisk({ size: DISK });
     // null-co knows no discards.
     const file = { driver: 'x-probe', size: DISK };
-    const filter = { driver: 'throttle', 'throttle-group': GROUP, discard: 'unmap', file };
-    await turn();
+    const filter: ImageOptions = {
+      driver: 'throttle',
+      'throttle-group': GROUP,
+      discard: 'unmap',
+      file,
+    };
+    await this.#pass(0);
     const blk = await BlockBackend.open(kind === 'backend' ? disk : filter, {
       context: this.#context,
     });
@@ -120,9 +125,12 @@ export class ThrottleWalk {
     this.#result.departures += 1;
     const name = oneOf(this.#random, this.#model.members);
     this.#note(`leave ${name}`);
+    await this.#pass(0);
     this.#model.leave(name);
-    const { blk } = this.#member(name);
+    const { blk, kind } = this.#member(name);
     this.#members.delete(name);
+    // Closing waits for what waits in a node below, and here nobody moves the clock meanwhile.
+    if (kind === 'filter') (await blk.drained()).end();
     await blk.close();
   }
 
@@ -162,42 +170,49 @@ export class ThrottleWalk {
   }
 
   async #abort(): Promise<void> {
+    await this.#pass(0);
     const waiting = this.#model.waiting().filter(({ request }) => this.#aborts.has(request.name));
     if (waiting.length === 0) return;
     const { member, request } = oneOf(this.#random, waiting);
     this.#result.aborts += 1;
     this.#note(`abort ${request.name}`);
-    await turn();
     this.#model.abort(member, request.name);
     this.#aborts.get(request.name)?.abort();
-    await turn();
+    await this.#pass(0);
   }
 
   /** Other limits, the same ones again, or none. */
   async #change(): Promise<void> {
     this.#result.changes += 1;
     const dice = this.#random(6);
-    const limits = dice === 0 ? {} : dice === 1 ? this.#limits : drawLimits(this.#random);
+    const limits = dice === 0 ? {} : dice === 1 ? this.#limits : this.#otherLimits();
     this.#note(`limits ${JSON.stringify(limits)}`);
     this.#largest = Math.min(this.#largest, largestRequest(limits, DISK));
-    await turn();
+    await this.#pass(0);
     this.#model.configure(limits);
     this.#group.replace(limits);
     this.#limits = limits;
-    await this.#pass(0);
+  }
+
+  /** Such that those that wait already do so for some hours at most. */
+  #otherLimits(): ModelLimits {
+    const bytes = this.#model.waiting().reduce((sum, { request }) => sum + request.bytes, 0);
+    const limits = drawLimits(this.#random);
+    return bytes <= largestRequest(limits, DISK) * 60 ? limits : this.#limits;
   }
 
   async #drain(): Promise<void> {
     const name = oneOf(this.#random, this.#model.members);
     this.#result.sections += 1;
     this.#note(`drain ${name}`);
-    await turn();
+    await this.#pass(0);
     this.#model.drain(name);
     const section = await this.#member(name).blk.drained();
     section.end();
     await this.#pass(0);
   }
 
+  /** What is due now happens even when no time passes. */
   async #pass(time: number): Promise<void> {
     const end = this.#model.now + time;
     this.#model.advanceTo(end);
@@ -218,9 +233,9 @@ export class ThrottleWalk {
     for (const [name, { blk, kind }] of this.#members) {
       if (kind === 'filter') continue;
       const { read, write } = blk.throttleInfo();
-      const seen = [read['throttled-ns'], write['throttled-ns']];
-      const expected = [this.#model.waited(name, 'read'), this.#model.waited(name, 'write')];
-      if (seen.join() !== expected.join()) {
+      const seen = `${read['throttled-ns']}, ${write['throttled-ns']}`;
+      const expected = `${this.#model.waited(name, 'read')}, ${this.#model.waited(name, 'write')}`;
+      if (seen !== expected) {
         throw this.#parted(`${name} waited for ${seen} ns, the model for ${expected}`);
       }
     }
