@@ -96,7 +96,7 @@ Meter Group::snapshot(Nanoseconds now) const {
 Nanoseconds Group::throttled_until(Direction direction) const {
   const Guard guard(*this);
   const Turn& its = turns_[static_cast<std::size_t>(direction)];
-  return its.armed != nullptr ? its.armed->lane(direction).deadline : 0;
+  return its.armed != nullptr ? its.armed->lane(direction).deadline : kNotThrottled;
 }
 
 // --- requests
