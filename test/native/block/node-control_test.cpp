@@ -137,7 +137,7 @@ TEST_CASE("FLUSH-6: with cache.no-flush the disk is left alone and children are 
   CHECK(child.take_calls() == Calls{"write 0+1", "flush"});
 }
 
-TEST_CASE("FLUSH-7, NEW-3: every child that is written is flushed, and the first error wins") {
+TEST_CASE("FLUSH-7: every child that is written is flushed, and the first error wins") {
   Family family;
   CHECK(family.parent.flush().ok());
   CHECK(family.writable.take_calls() == Calls{"flush"});
