@@ -15,6 +15,7 @@ import { invalidArgumentType } from './errors/argument-errors.js';
 import { BlockError, BlockUsageError } from './errors/block-error.js';
 import { Errno } from './errors/errno.js';
 import { MAX_TRANSFER } from './errors/request-failure.js';
+import { withNode } from './graph/drain.js';
 import { graph } from './graph/graph.js';
 import type { GraphChange } from './graph/graph-lock.js';
 import { type ImageOptions, type Plan, parseImageOptions } from './graph/image-options.js';
@@ -407,7 +408,7 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
     const root = this.graphRoot;
     this.port.close();
     root.closing = true;
-    const section = drains.begin(() => [root]);
+    const section = drains.begin(() => withNode(root));
     environment().binding.backendAbortParked(root.handle, Errno.ENOMEDIUM);
     environment().ring.arm();
     await section.quiet();

@@ -1,5 +1,5 @@
 import { BlockUsageError } from '../errors/block-error.js';
-import type { DrainSection } from '../graph/drain.js';
+import { type DrainSection, withNode } from '../graph/drain.js';
 import { graph } from '../graph/graph.js';
 import type { DeviceOps } from '../graph/root.js';
 import { BackendContexts } from './contexts.js';
@@ -64,6 +64,6 @@ export abstract class BackendDrain extends BackendContexts {
   /** @internal Over the node and this backend, as they are while it lasts. */
   protected beginSection(): DrainSection {
     const root = this.graphRoot;
-    return graph().drains.begin(() => (root.node === undefined ? [root] : [root.node, root]));
+    return graph().drains.begin(() => withNode(root));
   }
 }

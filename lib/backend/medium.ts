@@ -4,6 +4,7 @@ import { invalidArgumentType } from '../errors/argument-errors.js';
 import { BlockError, BlockUsageError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import { moveContext } from '../graph/context-move.js';
+import { withNode } from '../graph/drain.js';
 import { graph } from '../graph/graph.js';
 import type { GraphChange } from '../graph/graph-lock.js';
 import { BlockNode } from '../graph/node.js';
@@ -126,7 +127,8 @@ export abstract class BackendMedium extends BackendAccounting {
     if (node === undefined) return;
     graph().lock.guard(change, () => root.removeNotifiers.call((notify) => notify()));
     this.#saved = stateOf(node.state);
-    const section = graph().drains.begin(() => [root]);
+    // The node as well: its own hook lets go what a throttle filter holds (DRAIN-42).
+    const section = graph().drains.begin(() => withNode(root));
     try {
       await graph().detach(root, change, section);
     } finally {

@@ -32,6 +32,13 @@ export function upward(roots: Iterable<DrainMember>): Set<DrainMember> {
   return found;
 }
 
+/** What a backend's own section begins at: its node, if it has one, and the backend (DRAIN-15). */
+export function withNode(
+  root: DrainMember & { readonly node: DrainMember | undefined },
+): DrainMember[] {
+  return root.node === undefined ? [root] : [root.node, root];
+}
+
 export class DrainSection {
   readonly #drains: Drains;
   readonly #scope: DrainScope;

@@ -274,13 +274,19 @@ export class DrainGraphModel {
 
   #queueClose(): boolean {
     for (const [backend, id] of this.#closes) {
-      if (!this.#isQuiet(this.#upward([backend]))) continue;
+      if (!this.#isQuiet(this.#upward(this.#withRoot(backend)))) continue;
       this.#closes.delete(backend);
       const apply = (): string => {
         this.#backends.delete(backend);
         return 'done';
       };
-      this.#pending.push({ id, scope: () => [backend], apply, begun: false, joiners: new Set() });
+      this.#pending.push({
+        id,
+        scope: () => this.#withRoot(backend),
+        apply,
+        begun: false,
+        joiners: new Set(),
+      });
       return true;
     }
     return false;
@@ -332,7 +338,7 @@ export class DrainGraphModel {
         );
       case 'remove':
         return plan(
-          () => [change.backend],
+          () => [this.root(change.backend), change.backend],
           () => this.#lead(change.backend, undefined),
         );
       case 'replace root':
@@ -393,8 +399,13 @@ export class DrainGraphModel {
     if (!this.#nodes.has(scope.name) && !this.#backends.has(scope.name)) return [];
     if (scope.kind === 'node') return [scope.name];
     if (scope.kind === 'subtree') return [...this.#below(scope.name)];
-    const node = this.root(scope.name);
-    return node === undefined ? [scope.name] : [node, scope.name];
+    return this.#withRoot(scope.name);
+  }
+
+  /** A backend is drained together with its node. */
+  #withRoot(backend: string): string[] {
+    const node = this.#backends.get(backend)?.node;
+    return node === undefined ? [backend] : [node, backend];
   }
 
   /** What every section covers, those of changes and closings included. */
@@ -404,7 +415,8 @@ export class DrainGraphModel {
     for (const [id, scope] of this.#sections) {
       found.set(`section ${id}`, this.#upward(this.#roots(scope)));
     }
-    for (const name of this.closingBackends) found.set(`close ${name}`, this.#upward([name]));
+    for (const name of this.closingBackends)
+      found.set(`close ${name}`, this.#upward(this.#withRoot(name)));
     if (head?.begun === true) found.set('change', this.#upward(this.#starts(head)));
     return found;
   }

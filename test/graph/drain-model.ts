@@ -65,23 +65,24 @@ export class DrainModel {
     return this.#backend(name).queue.length;
   }
 
-  /** Sections that hold the backend, the one of its own closing included. */
+  /** Sections that hold the backend, those of closing ones included: each is one over its node. */
   quiesceCount(name: string): number {
     const { open, closing } = this.#backend(name);
     if (!open && !closing) return 0;
-    let count = closing ? 1 : 0;
-    for (const section of this.#sections.values()) if (this.#covers(section, name)) count += 1;
-    return count;
+    const ends = [...this.#backends].filter(([, backend]) => backend.closing);
+    const sections = [...this.#sections.values(), ...ends.map(([of]) => ({ of }))];
+    return sections.filter((section) => this.#covers(section, name)).length;
   }
 
   /** Nothing runs in what the section covers. An ended section is quiet, too. */
   isQuiet(section: number): boolean {
     const found = this.#sections.get(section);
-    if (found === undefined) return true;
-    for (const id of this.#running) {
-      if (this.#covers(found, this.#request(id).backend)) return false;
-    }
-    return true;
+    return found === undefined || this.#nothingRunsIn(found);
+  }
+
+  /** Nothing keeps a closing backend from letting go of its node. */
+  canClose(name: string): boolean {
+    return this.#nothingRunsIn({ of: name });
   }
 
   submit(id: number, backend: string): void {
@@ -151,6 +152,10 @@ export class DrainModel {
   /** Ends the sections that were begun on a backend which is gone. */
   forgetSectionsOf(name: string): void {
     for (const [id, { of }] of this.#sections) if (of === name) this.#sections.delete(id);
+  }
+
+  #nothingRunsIn(section: ModelSection): boolean {
+    return ![...this.#running].some((id) => this.#covers(section, this.#request(id).backend));
   }
 
   #covers({ of }: ModelSection, name: string): boolean {

@@ -145,3 +145,23 @@ onEveryEngineAndHome((context) => {
     group.delete();
   });
 });
+
+test.each(['close', 'remove'] as const)(
+  'DRAIN-15: %s drains the node as well, so what its throttle filter holds goes at once',
+  async (how) => {
+    await using context = new AioContext({ home: 'virtual' });
+    const group = new ThrottleGroup('one', { 'iops-total': 1 });
+    const disk = { driver: 'null-co', size: 1 << 20 };
+    const filter = { driver: 'throttle', 'throttle-group': 'one', file: disk };
+    const blk = await BlockBackend.open(filter, { context });
+    const dispatches = new Dispatches(context);
+    dispatches.reads('held', blk, 4);
+    await dispatches.advanceTo(1 * MS);
+    expect(dispatches.timesOf('held').length).toBeLessThan(4);
+    // Nobody moves the clock: three of them would wait for seconds.
+    await blk[how]();
+    expect(dispatches.timesOf('held')).toEqual([0, 1 * MS, 1 * MS, 1 * MS]);
+    await blk.close();
+    group.delete();
+  },
+);

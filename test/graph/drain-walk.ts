@@ -247,7 +247,7 @@ export class DrainWalk {
 
   async #settleClosing(): Promise<void> {
     for (const [name, closed] of this.#closing) {
-      if (this.#model.inFlight(name) > 0) continue;
+      if (!this.#model.canClose(name)) continue;
       await closed;
       this.#noticeClosed();
       this.#closing.delete(name);
