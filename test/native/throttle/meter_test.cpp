@@ -151,6 +151,17 @@ TEST_CASE("THR-15: limits that go off and on again begin with empty buckets") {
   CHECK(level(meter, kOperationsTotal) == 0);
 }
 
+TEST_CASE("THR-15: a bucket that limited nothing owes nothing when it is turned on") {
+  Meter meter = meter_with(limits_of(kOperationsTotal, {10, 0, 1}));
+  meter.charge(Direction::kRead, 1'000'000'000);
+  Limits both = limits_of(kOperationsTotal, {10, 0, 1});
+  both.buckets[kBytesTotal] = {1000, 0, 1};
+  meter.configure(both, 0);
+  CHECK(level(meter, kBytesTotal) == 0);
+  CHECK(level(meter, kOperationsTotal) == 1);
+  CHECK(meter.wait(Direction::kRead) == 0);
+}
+
 TEST_CASE("THR-16: time that stands still or goes back leaks nothing, and is the new time") {
   Meter meter = meter_with(limits_of(kOperationsTotal, {10, 0, 1}));
   meter.bucket(kOperationsTotal).set_levels(5, 0);
