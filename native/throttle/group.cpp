@@ -135,7 +135,8 @@ void Group::enqueue(Lane& lane, Waiter& waiter, Nanoseconds now) {
   waiter.throttled_since = now;
   lane.queue.push_back(&waiter);
   lane.waiting.store(static_cast<std::uint32_t>(lane.queue.size()), std::memory_order_relaxed);
-  lane.throttled.fetch_add(1, std::memory_order_relaxed);
+  lane.waited.began();
+  waited_[static_cast<std::size_t>(lane.direction)].began();
 }
 
 // A timer that was armed for it fires, and finds out who is next.
@@ -237,8 +238,8 @@ void Group::release_first(Lane& lane, Nanoseconds now, WaiterList& released) {
   auto* waiter = static_cast<Waiter*>(lane.queue.pop_front());
   lane.waiting.store(static_cast<std::uint32_t>(lane.queue.size()), std::memory_order_relaxed);
   const Nanoseconds waited = std::max<Nanoseconds>(0, now - waiter->throttled_since);
-  lane.throttled_ns.fetch_add(static_cast<std::uint64_t>(waited), std::memory_order_relaxed);
-  lane.waits.add(waited);
+  lane.waited.ended(waited);
+  waited_[static_cast<std::size_t>(lane.direction)].ended(waited);
   meter_.charge(lane.direction, waiter->throttled_bytes);
   released.push_back(waiter);
 }

@@ -39,6 +39,10 @@ class Group {
   Meter snapshot(aio::Nanoseconds now) const;
   /// When the armed timer of a direction is due; 0: none is armed.
   aio::Nanoseconds throttled_until(Direction direction) const;
+  /// Of all members, those included that left. Any thread.
+  const WaitCounters& waited(Direction direction) const {
+    return waited_[static_cast<std::size_t>(direction)];
+  }
 
  private:
   friend class Member;
@@ -62,7 +66,7 @@ class Group {
 
   Turn& turn(Direction direction) { return turns_[static_cast<std::size_t>(direction)]; }
   Member& next_token(Member& member, Direction direction);
-  static void enqueue(Lane& lane, Waiter& waiter, aio::Nanoseconds now);
+  void enqueue(Lane& lane, Waiter& waiter, aio::Nanoseconds now);
   bool must_wait(Member& member, Direction direction, const aio::AioContext* here);
   void schedule_next(Member& member, Direction direction, WaiterList& released);
   void release_first(Lane& lane, aio::Nanoseconds now, WaiterList& released);
@@ -75,6 +79,7 @@ class Group {
   Meter meter_;
   std::array<Turn, 2> turns_;
   Member* first_ = nullptr;
+  std::array<WaitCounters, 2> waited_;
 };
 
 }  // namespace blk::throttle

@@ -365,6 +365,28 @@ TEST_CASE("NEW-17: a timer is armed only for a direction that waits") {
   CHECK(pair.group.throttled_until(Direction::kWrite) == 0);
 }
 
+TEST_CASE("throttle: a group counts what all of its members waited, and keeps it when they leave") {
+  Pair pair;
+  {
+    Guest guest(pair.home, "guest", pair.log);
+    pair.group.join(guest.member);
+    for (int request = 0; request < 4; ++request) {
+      guest.submit(Direction::kRead, 512);
+    }
+    pair.b.submit(Direction::kRead, 512);
+    pair.home.advance_to(kSecond);
+    CHECK(std::as_const(guest.member).lane(Direction::kRead).waited.throttled == 2);
+  }
+  const blk::throttle::WaitCounters& waited = pair.group.waited(Direction::kRead);
+  CHECK(waited.throttled == 3);
+  // Two of ten a second pass at once, the others after 100, 200 and 300 ms.
+  CHECK(waited.throttled_ns == 600 * kMs);
+  CHECK(waited.waits.count(27) == 1);  // 2^26 <= 100 ms < 2^27
+  CHECK(waited.waits.count(28) == 1);
+  CHECK(waited.waits.count(29) == 1);
+  CHECK(pair.group.waited(Direction::kWrite).throttled == 0);
+}
+
 TEST_CASE("throttle: a request that is cancelled leaves uncharged, and nobody waits for it") {
   Pair pair;
   for (int request = 0; request < 4; ++request) {
