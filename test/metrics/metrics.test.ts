@@ -182,7 +182,7 @@ describe('backends', () => {
   test('metrics: what is under way, and what waits for the end of a section', async () => {
     await using fixture = new Fixture();
     const blk = await fixture.disk({ name: 'drive0' }, slowDisk(3 * MS));
-    const read = (): Promise<void> => blk.pread(0, Buffer.alloc(512));
+    const read = (): Promise<number> => blk.pread(0, Buffer.alloc(512));
     const first = [read(), read(), read()];
     const gauges = async (): Promise<number[]> => {
       const all = await fetched();

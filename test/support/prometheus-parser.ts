@@ -25,7 +25,7 @@ function check(holds: boolean, what: string, where: string): void {
 }
 
 function unescaped(text: string): string {
-  return text.replace(/\\./g, (escape) => ESCAPES[escape] as string);
+  return text.replace(/\\./g, (pair) => ESCAPES[pair] as string);
 }
 
 function parseLabels(text: string): Record<string, string> {
@@ -56,7 +56,8 @@ function parseSample(line: string): Sample {
 
 /** What tells a series from all others. */
 function seriesKey({ name, labels }: Sample): string {
-  return JSON.stringify([name, Object.entries(labels).sort()]);
+  const names = Object.keys(labels).sort((a, b) => (a < b ? -1 : 1));
+  return JSON.stringify([name, ...names.map((label) => [label, labels[label]])]);
 }
 
 function withoutBound({ labels }: Sample): string {
