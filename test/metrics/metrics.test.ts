@@ -1,4 +1,6 @@
 // What Prometheus would fetch, against the statistics themselves, in virtual time.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   AioContext,
   type BackendSettings,
@@ -71,6 +73,8 @@ class Fetched {
 }
 
 const fetched = async (): Promise<Fetched> => new Fetched(await metrics());
+
+const byName = (a: string, b: string): number => (a < b ? -1 : 1);
 
 afterEach(() => {
   expect(BlockBackend.all()).toEqual([]);
@@ -321,6 +325,22 @@ describe('throttling', () => {
 });
 
 describe('the text', () => {
+  test('metrics: docs/statistics.md lists them all, with their types, and no others', async () => {
+    await using fixture = new Fixture();
+    const settings = { name: 'drive0', 'stats-intervals': [10] };
+    const blk = await fixture.disk(settings);
+    blk.attachDevice({}, 'disk0');
+    blockLatencyHistogramSet({ id: 'disk0', boundaries: [1000] });
+    blk.accounting.invalid('read');
+    blk.ioLimitsEnable('g');
+    blk.setIoLimits({ 'iops-total': 10, 'bps-total': 1000 });
+    const { families } = await fetched();
+    const page = readFileSync(join(__dirname, '../../docs/statistics.md'), 'utf8');
+    const listed = [...page.matchAll(/^\| `(block_\w+)` +\| (\w+)/gm)].map(([, ...row]) => row);
+    const known = [...families.values()].map(({ name, type }) => [name, type]);
+    expect(listed.map(String).sort(byName)).toEqual(known.map(String).sort(byName));
+  });
+
   test('metrics: names with quotes, backslashes and new lines arrive as they are', async () => {
     await using fixture = new Fixture();
     const strange = 'a"b\\c\nd\\n{e="f"},\u00e9 ';
