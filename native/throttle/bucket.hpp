@@ -29,9 +29,8 @@ class Bucket {
   }
   /// How long until a request is admitted, cut to whole nanoseconds; 0: now. Exactly full is not
   /// too full (THR-4).
-  aio::Nanoseconds wait() const {
-    return level_ <= room_ && burst_level_ <= burst_room_ ? 0 : wait_for_room();
-  }
+  aio::Nanoseconds wait() const { return has_room() ? 0 : wait_for_room(); }
+  bool has_room() const { return level_ <= room_ && burst_level_ <= burst_room_; }
 
   const BucketLimits& limits() const { return limits_; }
   double level() const { return level_; }

@@ -103,6 +103,20 @@ Nanoseconds Group::throttled_until(Direction direction) const {
 
 // --- requests
 
+// Short, as requests under the limits take this way: no look at the other members, no list.
+bool Group::admit_at_once(Direction direction, std::int64_t bytes, Nanoseconds now) {
+  const Turn& its = turn(direction);
+  if (its.waiting != 0 || its.armed != nullptr) {
+    return false;
+  }
+  meter_.leak(now);
+  if (!meter_.has_room(direction)) {
+    return false;
+  }
+  meter_.charge(direction, bytes);
+  return true;
+}
+
 bool Group::admit(Member& member, Waiter* waiter, Direction direction, std::int64_t bytes) {
   WaiterList released;
   bool admitted = true;
@@ -116,6 +130,9 @@ bool Group::admit(Member& member, Waiter* waiter, Direction direction, std::int6
     if (member.is_bypassed()) {
       meter_.leak(now);
       meter_.charge(direction, bytes);
+      return true;
+    }
+    if (admit_at_once(direction, bytes, now)) {
       return true;
     }
     Member& token = next_token(member, direction);
@@ -136,7 +153,7 @@ bool Group::admit(Member& member, Waiter* waiter, Direction direction, std::int6
 void Group::enqueue(Lane& lane, Waiter& waiter, Nanoseconds now) {
   waiter.throttled_since = now;
   lane.queue.push_back(&waiter);
-  lane.waiting.store(static_cast<std::uint32_t>(lane.queue.size()), std::memory_order_relaxed);
+  count_waiting(lane);
   lane.waited.began();
   waited_[static_cast<std::size_t>(lane.direction)].began();
 }
@@ -146,7 +163,7 @@ void Group::cancel(Member& member, const Waiter& waiter) {
   const Guard guard(*this);
   Lane& lane = member.lane(waiter.direction);
   lane.queue.remove_if([&waiter](const aio::Runnable& item) { return &item == &waiter; });
-  lane.waiting.store(static_cast<std::uint32_t>(lane.queue.size()), std::memory_order_relaxed);
+  count_waiting(lane);
 }
 
 void Group::bypass(Member& member) {
@@ -238,9 +255,16 @@ void Group::schedule_next(Member& member, Direction direction, Nanoseconds now,
   }
 }
 
+void Group::count_waiting(Lane& lane) {
+  const auto before = lane.waiting.load(std::memory_order_relaxed);
+  const auto now = static_cast<std::uint32_t>(lane.queue.size());
+  lane.waiting.store(now, std::memory_order_relaxed);
+  turn(lane.direction).waiting += now - before;
+}
+
 void Group::release_first(Lane& lane, Nanoseconds now, WaiterList& released) {
   auto* waiter = static_cast<Waiter*>(lane.queue.pop_front());
-  lane.waiting.store(static_cast<std::uint32_t>(lane.queue.size()), std::memory_order_relaxed);
+  count_waiting(lane);
   const Nanoseconds waited = std::max<Nanoseconds>(0, now - waiter->throttled_since);
   lane.waited.ended(waited);
   waited_[static_cast<std::size_t>(lane.direction)].ended(waited);

@@ -54,9 +54,12 @@ class Group {
 
   struct Turn {
     Member* token = nullptr;
-    Member* armed = nullptr;  // where the one timer is
+    Member* armed = nullptr;    // where the one timer is
+    std::uint32_t waiting = 0;  // requests of all members
   };
 
+  /// Whether it goes on because nobody waits and there is room: then it is charged.
+  bool admit_at_once(Direction direction, std::int64_t bytes, aio::Nanoseconds now);
   /// Without a waiter nobody is queued when the answer is no.
   bool admit(Member& member, Waiter* waiter, Direction direction, std::int64_t bytes);
   void cancel(Member& member, const Waiter& waiter);
@@ -75,6 +78,8 @@ class Group {
                  const aio::AioContext* here);
   void schedule_next(Member& member, Direction direction, aio::Nanoseconds now,
                      WaiterList& released);
+  /// After the queue has changed.
+  void count_waiting(Lane& lane);
   void release_first(Lane& lane, aio::Nanoseconds now, WaiterList& released);
   void arm(Member& member, Direction direction, aio::Nanoseconds deadline,
            const aio::AioContext* here);

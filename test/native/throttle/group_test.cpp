@@ -365,6 +365,26 @@ TEST_CASE("NEW-17: a timer is armed only for a direction that waits") {
   CHECK(pair.group.throttled_until(Direction::kWrite) == 0);
 }
 
+TEST_CASE("THR-16: homes that come with times of different batches leak no time twice") {
+  VirtualHome here;
+  VirtualHome behind;
+  Group group;
+  std::vector<Dispatch> log;
+  Guest a(here, "a", log);
+  Guest b(behind, "b", log);
+  group.set_shared();
+  group.configure(limits_of(kOperationsTotal, {10, 0, 1}), 0, nullptr);
+  group.join(a.member);
+  group.join(b.member);
+  here.advance_to(200 * kMs);
+  behind.advance_to(100 * kMs);
+  CHECK(a.submit(Direction::kRead, 512));
+  CHECK(b.submit(Direction::kRead, 512));  // level 2, as of 200 ms
+  here.advance_to(250 * kMs);
+  CHECK_FALSE(a.submit(Direction::kRead, 512));  // level 1.5
+  CHECK(group.throttled_until(Direction::kRead) == 300 * kMs);
+}
+
 TEST_CASE("throttle: a group counts what all of its members waited, and keeps it when they leave") {
   Pair pair;
   {
