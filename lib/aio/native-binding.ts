@@ -159,7 +159,7 @@ export interface NativeThrottleGroupInfo {
   readonly now: number;
   readonly levels: readonly number[];
   readonly burstLevels: readonly number[];
-  /** When the armed timer fires, on the same clock; 0: none is armed. */
+  /** When the armed timer fires, on the same clock; negative: none is armed. */
   readonly throttledUntil: readonly number[];
   /** Of all members, those included that left. */
   readonly read: NativeWaited;

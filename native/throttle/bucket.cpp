@@ -36,11 +36,12 @@ double poured_over(double level, const Shape& from, const Shape& to) {
 }  // namespace
 
 void Bucket::configure(const BucketLimits& limits) {
+  // What passed while there was no limit was not used up, and is not owed.
+  if (limits_.average == 0) {
+    empty();
+  }
   const Shape before{size(), limits_.average};
   const Shape burst_before{burst_size(), limits_.maximum};
-  if (limits_.average == 0) {
-    empty();  // what it counted without a limit is no debt
-  }
   limits_ = limits;
   level_ = poured_over(level_, before, {size(), limits_.average});
   burst_level_ = has_burst_rate()
