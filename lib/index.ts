@@ -104,6 +104,7 @@ export type { BlockdevOptions, CacheOptions, CommonOptions } from './graph/optio
 export type { PermissionName } from './graph/permissions.js';
 export type { DeviceOps } from './graph/root.js';
 export { RunState, type RunStateHandler, type RunStateName } from './graph/run-state.js';
+export { METRICS_CONTENT_TYPE, metrics } from './metrics/metrics.js';
 export {
   blockdevAdd,
   blockdevDel,
@@ -145,7 +146,7 @@ export {
   ThrottleGroup,
   type ThrottleGroupInfo,
 } from './throttle/throttle-group.js';
-export type { ThrottleInfo, ThrottleLaneInfo } from './throttle/throttle-info.js';
+export type { ThrottledInfo, ThrottleInfo, ThrottleLaneInfo } from './throttle/throttle-info.js';
 
 /** The version of the package. */
 export const version: string = native.version;

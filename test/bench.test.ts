@@ -48,6 +48,16 @@ describe('npm run bench:graph', () => {
   });
 });
 
+describe('npm run bench:cost', () => {
+  test('bench: what limits and accounting cost is measured', async () => {
+    const script = join(__dirname, '../bench/throttle-cost.mjs');
+    const { stdout } = await promisify(execFile)(process.execPath, [script, '--quick', '--json']);
+    const { rows } = JSON.parse(stdout) as { rows: { name: string; value: number }[] };
+    expect(rows.map(({ name }) => name)).toEqual(['limits and accounting', 'limits', 'accounting']);
+    for (const { value } of rows) expect(value).toBeGreaterThan(0);
+  });
+});
+
 describeWith(['qemu-img'], 'npm run bench with qemu-img', () => {
   test('bench: the side qemu-img counts reads', async () => {
     positive(await runSide('qemu-img', { depth: 4 }, foreignEnv()));

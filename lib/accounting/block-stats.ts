@@ -87,6 +87,9 @@ const NODE_STATS: NativeBackendStats = Object.freeze({
   idle: -1,
   accountInvalid: false,
   accountFailed: false,
+  highestWrittenOffset: 0,
+  inFlight: 0,
+  parked: 0,
 });
 
 function queueDepth({ sum, elapsed }: NativeTimedAverage): number {
@@ -139,10 +142,7 @@ function histogramStats(histograms: readonly NativeHistogram[]): Histograms {
   return found;
 }
 
-export function blockDeviceStats(
-  native: NativeBackendStats,
-  highestWrittenOffset: number,
-): BlockDeviceStats {
+export function blockDeviceStats(native: NativeBackendStats): BlockDeviceStats {
   const [read = NO_COUNTERS, write = NO_COUNTERS, flush = NO_COUNTERS, unmap = NO_COUNTERS] =
     native.counters;
   return Object.freeze({
@@ -157,7 +157,7 @@ export function blockDeviceStats(
     wr_total_time_ns: write.totalTime,
     flush_total_time_ns: flush.totalTime,
     unmap_total_time_ns: unmap.totalTime,
-    wr_highest_offset: highestWrittenOffset,
+    wr_highest_offset: native.highestWrittenOffset,
     rd_merged: read.merged,
     wr_merged: write.merged,
     unmap_merged: unmap.merged,
@@ -178,5 +178,5 @@ export function blockDeviceStats(
 }
 
 export function nodeStats(highestWrittenOffset: number): BlockDeviceStats {
-  return blockDeviceStats(NODE_STATS, highestWrittenOffset);
+  return blockDeviceStats({ ...NODE_STATS, highestWrittenOffset });
 }

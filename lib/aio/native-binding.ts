@@ -105,6 +105,8 @@ export interface NativeTimedAverage {
 export interface NativeHistogram {
   readonly boundaries: readonly number[];
   readonly bins: readonly number[];
+  /** Of all latencies that were counted, in ns. */
+  readonly sum: number;
 }
 
 /** Arrays in the order of AccountType, from `read` on; unmap is only counted. */
@@ -120,6 +122,10 @@ export interface NativeBackendStats {
   readonly idle: number;
   readonly accountInvalid: boolean;
   readonly accountFailed: boolean;
+  /** Of the medium. */
+  readonly highestWrittenOffset: number;
+  readonly inFlight: number;
+  readonly parked: number;
 }
 
 export interface NativeThresholdEvent {
@@ -128,13 +134,17 @@ export interface NativeThresholdEvent {
   readonly exceeded: number;
 }
 
-/** What waits, and how long others have waited, in one direction. */
-export interface NativeLane {
-  readonly waiting: number;
+/** How long requests waited, in one direction. */
+export interface NativeWaited {
   readonly throttled: number;
   readonly throttledNs: number;
   /** By powers of two: [i] counts waits of less than 2^i ns, the last one all others. */
   readonly waits: readonly number[];
+}
+
+/** What waits, and how long others have waited, in one direction. */
+export interface NativeLane extends NativeWaited {
+  readonly waiting: number;
 }
 
 export interface NativeLanes {
@@ -151,6 +161,9 @@ export interface NativeThrottleGroupInfo {
   readonly burstLevels: readonly number[];
   /** When the armed timer fires, on the same clock; negative: none is armed. */
   readonly throttledUntil: readonly number[];
+  /** Of all members, those included that left. */
+  readonly read: NativeWaited;
+  readonly write: NativeWaited;
 }
 
 export interface NativeChild {

@@ -1,7 +1,7 @@
 import { Accounting } from '../accounting/accounting.js';
 import { type BlockDeviceStats, blockDeviceStats } from '../accounting/block-stats.js';
 import { environment } from '../aio/environment.js';
-import type { Handle } from '../aio/native-binding.js';
+import type { Handle, NativeBackendStats } from '../aio/native-binding.js';
 import type { GraphRoot } from '../graph/root.js';
 import { BackendSwitches } from './switches.js';
 
@@ -39,8 +39,12 @@ export abstract class BackendAccounting extends BackendSwitches {
    * @throws BlockError ENOMEDIUM on a closed backend. (blk_get_stats)
    */
   get stats(): BlockDeviceStats {
-    const native = environment().binding.backendStats(this.#statsHandle());
-    return blockDeviceStats(native, this.graphRoot.node?.info().highestWrittenOffset ?? 0);
+    return blockDeviceStats(this.nativeStats());
+  }
+
+  /** @internal */
+  nativeStats(): NativeBackendStats {
+    return environment().binding.backendStats(this.#statsHandle());
   }
 
   #statsHandle(): Handle {

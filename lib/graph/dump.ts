@@ -8,6 +8,7 @@ import { graph } from './graph.js';
 import { BlockNode } from './node.js';
 import { type PermissionName, permissionNames } from './permissions.js';
 import { GraphRoot } from './root.js';
+import { rootId } from './root-id.js';
 
 export type ChildRoleName = keyof typeof ChildRole;
 
@@ -81,20 +82,6 @@ interface EdgeExtras {
 interface ParentExtras {
   readonly kind?: string;
   readonly name?: string;
-}
-
-const rootIds = new WeakMap<GraphRoot, number>();
-let lastRootId = 0;
-
-/** Roots get a number when first dumped: in order of creation, since the graph keeps that order. */
-function rootId(root: GraphRoot): number {
-  let id = rootIds.get(root);
-  if (id === undefined) {
-    lastRootId += 1;
-    id = lastRootId;
-    rootIds.set(root, id);
-  }
-  return id;
 }
 
 /** By code units: the same on every machine, whatever its language. */

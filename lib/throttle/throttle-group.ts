@@ -17,6 +17,7 @@ import {
   type ThrottleLimits,
 } from './limits.js';
 import type { ThrottleMember } from './member.js';
+import { type ThrottledInfo, throttledInfo } from './throttle-info.js';
 
 const OPERATION = 'throttle-group';
 
@@ -42,6 +43,9 @@ export interface ThrottleGroupInfo {
     readonly read: number | undefined;
     readonly write: number | undefined;
   };
+  /** Of all members, those included that have left. */
+  readonly read: ThrottledInfo;
+  readonly write: ThrottledInfo;
 }
 
 /**
@@ -154,6 +158,8 @@ export class ThrottleGroup {
         write: sum(lanes.map(({ write }) => write.waiting)),
       }),
       'throttled-for': Object.freeze({ read, write }),
+      read: throttledInfo(native.read),
+      write: throttledInfo(native.write),
     });
   }
 

@@ -1,12 +1,10 @@
-// What throttled requests wait and waited for, of one member.
+// What throttled requests wait and waited for.
 
-import type { NativeLane } from '../aio/native-binding.js';
+import type { NativeLane, NativeWaited } from '../aio/native-binding.js';
 import type { ThrottleMember } from './member.js';
 
-/** One direction of a member. */
-export interface ThrottleLaneInfo {
-  /** Requests that wait now. */
-  readonly waiting: number;
+/** How long requests of one direction have waited. */
+export interface ThrottledInfo {
   /** Requests that had to wait, ever. */
   readonly throttled: number;
   /** How long those waited that went on, in nanoseconds, together. */
@@ -18,6 +16,12 @@ export interface ThrottleLaneInfo {
   readonly bins: readonly number[];
 }
 
+/** One direction of a member. */
+export interface ThrottleLaneInfo extends ThrottledInfo {
+  /** Requests that wait now. */
+  readonly waiting: number;
+}
+
 /** A frozen snapshot of a member of a throttle group. */
 export interface ThrottleInfo {
   /** Name of the group; undefined while nothing throttles it. */
@@ -26,9 +30,13 @@ export interface ThrottleInfo {
   readonly write: ThrottleLaneInfo;
 }
 
-function laneInfo({ waiting, throttled, throttledNs, waits }: NativeLane): ThrottleLaneInfo {
+export function throttledInfo({ throttled, throttledNs, waits }: NativeWaited): ThrottledInfo {
   const bins = Object.freeze([...waits]);
-  return Object.freeze({ waiting, throttled, 'throttled-ns': throttledNs, bins });
+  return Object.freeze({ throttled, 'throttled-ns': throttledNs, bins });
+}
+
+function laneInfo(lane: NativeLane): ThrottleLaneInfo {
+  return Object.freeze({ waiting: lane.waiting, ...throttledInfo(lane) });
 }
 
 export function throttleInfo(member: ThrottleMember): ThrottleInfo {

@@ -6,16 +6,6 @@
 
 namespace blk::accounting {
 
-namespace {
-
-// A batch's time is read once, so a request can be done in the batch that started it, or even
-// before: batches of two threads overlap.
-aio::Nanoseconds end_of(const Cookie& cookie, aio::Nanoseconds now) {
-  return std::max(cookie.start, now);
-}
-
-}  // namespace
-
 void BlockStats::set_up(std::optional<bool> account_invalid, std::optional<bool> account_failed) {
   account_invalid_.store(account_invalid.value_or(accounts_invalid()), std::memory_order_relaxed);
   account_failed_.store(account_failed.value_or(accounts_failed()), std::memory_order_relaxed);
@@ -33,18 +23,20 @@ int BlockStats::set_histogram(AccountType type, std::vector<std::int64_t> bounds
   return 0;
 }
 
-void BlockStats::done(Cookie& cookie, aio::Nanoseconds now) {
-  const AccountType type = std::exchange(cookie.type, AccountType::kNone);
+// A batch's time is read once, so a request can be done in the batch that started it, or even
+// before: batches of two threads overlap.
+void BlockStats::done(AccountType type, std::int64_t bytes, aio::Nanoseconds start,
+                      aio::Nanoseconds now) {
   if (type == AccountType::kNone) {
     return;
   }
-  const aio::Nanoseconds end = end_of(cookie, now);
+  const aio::Nanoseconds end = std::max(start, now);
   Versioned::Update update(version_);
   Counters& counters = counters_[index_of(type)];
-  counters.bytes.add(cookie.bytes);
+  counters.bytes.add(bytes);
   counters.operations.add(1);
-  account_time(type, end - cookie.start, end);
-  account_histogram(type, end - cookie.start);
+  account_time(type, end - start, end);
+  account_histogram(type, end - start);
 }
 
 void BlockStats::failed(Cookie& cookie, aio::Nanoseconds now) {
@@ -52,7 +44,7 @@ void BlockStats::failed(Cookie& cookie, aio::Nanoseconds now) {
   if (type == AccountType::kNone) {
     return;
   }
-  const aio::Nanoseconds end = end_of(cookie, now);
+  const aio::Nanoseconds end = std::max(cookie.start, now);
   Versioned::Update update(version_);
   counters_[index_of(type)].failed.add(1);
   if (accounts_failed()) {

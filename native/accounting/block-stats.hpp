@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "accounting/cell.hpp"
@@ -98,7 +99,11 @@ class BlockStats {
   static Cookie start(AccountType type, std::int64_t bytes, aio::Nanoseconds now) {
     return {type, bytes, now};
   }
-  void done(Cookie& cookie, aio::Nanoseconds now);
+  void done(Cookie& cookie, aio::Nanoseconds now) {
+    done(std::exchange(cookie.type, AccountType::kNone), cookie.bytes, cookie.start, now);
+  }
+  /// Without a cookie, for who knows that it is done once.
+  void done(AccountType type, std::int64_t bytes, aio::Nanoseconds start, aio::Nanoseconds now);
   void failed(Cookie& cookie, aio::Nanoseconds now);
   void invalid(AccountType type, aio::Nanoseconds now);
   void merged(AccountType type, std::int64_t requests);

@@ -13,6 +13,7 @@ bool LatencyBins::are_bounds(std::span<const std::int64_t> bounds) {
 void LatencyBins::set_bounds(std::vector<std::int64_t> bounds) {
   bounds_ = std::move(bounds);
   bins_ = std::vector<Cell>(bounds_.empty() ? 0 : bounds_.size() + 1);
+  sum_.set(0);
 }
 
 void LatencyBins::account(std::int64_t latency) {
@@ -21,6 +22,7 @@ void LatencyBins::account(std::int64_t latency) {
   }
   const auto bound = std::upper_bound(bounds_.begin(), bounds_.end(), latency);
   bins_[static_cast<std::size_t>(bound - bounds_.begin())].add(1);
+  sum_.add(latency);
 }
 
 }  // namespace blk::accounting

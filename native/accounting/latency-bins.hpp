@@ -23,10 +23,13 @@ class LatencyBins {
 
   const std::vector<std::int64_t>& bounds() const { return bounds_; }
   const std::vector<Cell>& bins() const { return bins_; }
+  /// Of all that was counted, in ns.
+  std::int64_t sum() const { return sum_.get(); }
 
  private:
   std::vector<std::int64_t> bounds_;
   std::vector<Cell> bins_;
+  Cell sum_;
 };
 
 }  // namespace blk::accounting

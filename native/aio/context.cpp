@@ -25,7 +25,7 @@ void AioContext::schedule(Runnable* item) {
 
 bool AioContext::turn() {
   const bool nested = std::exchange(in_turn_, true);
-  batch_time_ = clock_.now();
+  read_clock();
   int rounds = 0;
   while (rounds < kMaxRounds && run_round()) {
     ++rounds;
@@ -44,7 +44,7 @@ bool AioContext::run_round() {
   submit();
   engine_->reap(done_);
   if (!done_.empty()) {
-    batch_time_ = clock_.now();
+    read_clock();
     busy = true;
   }
   resume_done();

@@ -38,6 +38,15 @@ class AioContext {
 
   /// The time of this batch: read once when a turn starts and once after each reap.
   Nanoseconds batch_time() const { return batch_time_; }
+  /// Something is about to run outside of turns: a batch of its own.
+  void begin_batch() { batch_time_is_old_ = true; }
+  /// The time of this batch, wherever it runs: the clock is read when somebody asks first.
+  Nanoseconds time_in_batch() {
+    if (batch_time_is_old_) {
+      read_clock();
+    }
+    return batch_time_;
+  }
 
   /// Any thread. Runs `item` on the home thread, after everything this thread posted before.
   void post(Runnable* item);
@@ -97,6 +106,10 @@ class AioContext {
   /// So many in flight are handed over in spite of plugs (PLUG-4).
   static constexpr std::size_t kPlugLimit = 128;
 
+  void read_clock() {
+    batch_time_ = clock_.now();
+    batch_time_is_old_ = false;
+  }
   bool run_round();
   bool run_ready();
   void resume_done();
@@ -104,6 +117,7 @@ class AioContext {
   std::unique_ptr<Engine> engine_;
   const Clock& clock_;
   Nanoseconds batch_time_ = 0;
+  bool batch_time_is_old_ = false;
   TimerQueue timers_;
   Inbox inbox_;
   IntrusiveList<Runnable> ready_;

@@ -93,6 +93,7 @@ napi_value histogram_object(napi_env env, const accounting::LatencyBins& histogr
            array_of(env, bounds.size(), [&](std::size_t i) { return number_in(env, bounds[i]); }))
       .set("bins",
            array_of(env, bins.size(), [&](std::size_t i) { return number_in(env, bins[i].get()); }))
+      .set("sum", histogram.sum())
       .object();
 }
 
@@ -121,6 +122,10 @@ Napi::Value backend_stats(const Napi::CallbackInfo& info) {
   object.set("idle", accessed ? std::max<std::int64_t>(now - snapshot.last_access, 0) : -1);
   object.set("accountInvalid", stats.accounts_invalid());
   object.set("accountFailed", stats.accounts_failed());
+  const block::Node* node = bound->backend.root().node.get();
+  object.set("highestWrittenOffset", node != nullptr ? node->highest_written_offset() : 0);
+  object.set("inFlight", bound->backend.in_flight());
+  object.set("parked", bound->backend.parked());
   return object.object();
 }
 

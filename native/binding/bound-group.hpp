@@ -29,6 +29,9 @@ class BoundGroup {
     std::array<aio::Nanoseconds, 2> throttled_until{};
   };
   State state() const;
+  const throttle::WaitCounters& waited(throttle::Direction direction) const {
+    return group_.waited(direction);
+  }
 
  private:
   /// Where `function` may look into the group: in the only home of its members, or anywhere.

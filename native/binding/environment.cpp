@@ -69,6 +69,12 @@ void Environment::submit_contexts() {
   }
 }
 
+void Environment::begin_batch() {
+  for (const auto& context : local_contexts_) {
+    context->aio().begin_batch();
+  }
+}
+
 void Environment::release_plugged() {
   for (const auto& context : local_contexts_) {
     if (context->aio().holds_back()) {

@@ -79,6 +79,8 @@ class Environment {
   /// Runs what the contexts of Node's loop have ready. True when one of them has more.
   bool turn_contexts();
   void submit_contexts();
+  /// What runs in the contexts of this thread until their next turn is a batch.
+  void begin_batch();
   /// A turn of the loop ends what plugs hold back.
   void release_plugged();
   /// A context of this thread has something to run or to hand over.

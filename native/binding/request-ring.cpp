@@ -77,6 +77,7 @@ void RequestRing::ingest() {
       std::clamp(header_->submitted, 0, static_cast<std::int32_t>(kSubmissionCapacity)));
   header_->submitted = 0;
   batch_time_ = 0;
+  environment_.begin_batch();
   for (std::uint32_t index = 0; index < count;) {
     BoundRequest* request = pool_.take();
     index += reader_.read({descriptors_ + index, count - index}, *request);
@@ -113,8 +114,8 @@ void RequestRing::start(BoundRequest* request) {
 
 // The clock is read once for all requests of a batch, and not at all when none is accounted.
 aio::Nanoseconds RequestRing::batch_time(HomedContext& home) {
-  if (home.kind() == HomeKind::kVirtual) {
-    return home.virtual_clock().now();
+  if (!home.is_remote()) {
+    return home.aio().time_in_batch();
   }
   if (batch_time_ == 0) {
     batch_time_ = aio::MonotonicClock().now();

@@ -86,6 +86,20 @@ napi_value array_of(napi_env env, const Container& values) {
   return array;
 }
 
+void set_waited(ObjectWriter& object, napi_env env, const throttle::WaitCounters& waited) {
+  std::array<std::uint64_t, throttle::WaitHistogram::kWaitBuckets> waits{};
+  for (std::size_t bucket = 0; bucket < waits.size(); ++bucket) {
+    waits[bucket] = waited.waits.count(bucket);
+  }
+  object.set("throttled", waited.throttled.load());
+  object.set("throttledNs", waited.throttled_ns.load());
+  object.set("waits", array_of(env, waits));
+}
+
+const char* name_of(Direction direction) {
+  return direction == Direction::kRead ? "read" : "write";
+}
+
 // throttleGroupInfo(group)
 Napi::Value group_info(const Napi::CallbackInfo& info) {
   std::shared_ptr<BoundGroup> group = group_at(info, 0);
@@ -106,6 +120,11 @@ Napi::Value group_info(const Napi::CallbackInfo& info) {
   object.set("levels", array_of(info.Env(), levels));
   object.set("burstLevels", array_of(info.Env(), burst_levels));
   object.set("throttledUntil", array_of(info.Env(), state.throttled_until));
+  for (const Direction direction : throttle::kDirections) {
+    ObjectWriter part(info.Env());
+    set_waited(part, info.Env(), group->waited(direction));
+    object.set(name_of(direction), part.object());
+  }
   return object.object();
 }
 
@@ -168,16 +187,10 @@ Napi::Value lanes_of(const Napi::CallbackInfo& info, const throttle::Member* mem
   }
   for (const Direction direction : throttle::kDirections) {
     const Lane& lane = member->lane(direction);
-    std::array<std::uint64_t, throttle::WaitHistogram::kWaitBuckets> waits{};
-    for (std::size_t bucket = 0; bucket < waits.size(); ++bucket) {
-      waits[bucket] = lane.waits.count(bucket);
-    }
     ObjectWriter part(info.Env());
     part.set("waiting", lane.waiting.load());
-    part.set("throttled", lane.throttled.load());
-    part.set("throttledNs", lane.throttled_ns.load());
-    part.set("waits", array_of(info.Env(), waits));
-    object.set(direction == Direction::kRead ? "read" : "write", part.object());
+    set_waited(part, info.Env(), lane.waited);
+    object.set(name_of(direction), part.object());
   }
   return object.object();
 }

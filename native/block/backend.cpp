@@ -389,12 +389,13 @@ void Backend::account(Request& request) {
   if (request.account == AccountType::kNone) {
     return;
   }
-  Cookie cookie{std::exchange(request.account, AccountType::kNone), request.bytes,
-                request.accounted_since};
+  const AccountType type = std::exchange(request.account, AccountType::kNone);
+  const aio::Nanoseconds now = context_->batch_time();
   if (request.result >= 0) {
-    stats_.done(cookie, context_->batch_time());
+    stats_.done(type, request.bytes, request.accounted_since, now);
   } else if (request.result != -ECANCELED) {
-    stats_.failed(cookie, context_->batch_time());
+    Cookie cookie{type, request.bytes, request.accounted_since};
+    stats_.failed(cookie, now);
   }
 }
 

@@ -47,6 +47,8 @@ void Bucket::configure(const BucketLimits& limits) {
   burst_level_ = has_burst_rate()
                      ? poured_over(burst_level_, burst_before, {burst_size(), limits_.maximum})
                      : 0;
+  room_ = limits_.average > 0 ? size() : kNoLimit;
+  burst_room_ = limits_.average > 0 && has_burst_rate() ? burst_size() : kNoLimit;
 }
 
 void Bucket::leak(aio::Nanoseconds elapsed) {
@@ -56,25 +58,11 @@ void Bucket::leak(aio::Nanoseconds elapsed) {
   }
 }
 
-void Bucket::charge(double units) {
-  level_ += units;
-  if (has_burst_rate()) {
-    burst_level_ += units;
+aio::Nanoseconds Bucket::wait_for_room() const {
+  if (level_ > room_) {
+    return time_to_leak(level_ - room_, limits_.average);
   }
-}
-
-aio::Nanoseconds Bucket::wait() const {
-  if (limits_.average == 0) {
-    return 0;
-  }
-  if (const double excess = level_ - size(); excess > 0) {
-    return time_to_leak(excess, limits_.average);
-  }
-  if (!has_burst_rate()) {
-    return 0;
-  }
-  const double excess = burst_level_ - burst_size();
-  return excess > 0 ? time_to_leak(excess, limits_.maximum) : 0;
+  return time_to_leak(burst_level_ - burst_room_, limits_.maximum);
 }
 
 double Bucket::size() const {

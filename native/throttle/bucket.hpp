@@ -5,6 +5,8 @@
 // requests at the same times are admitted at the same nanosecond, always.
 #pragma once
 
+#include <limits>
+
 #include "aio/clock.hpp"
 #include "throttle/limits.hpp"
 
@@ -19,10 +21,16 @@ class Bucket {
 
   /// `elapsed` > 0.
   void leak(aio::Nanoseconds elapsed);
-  void charge(double units);
+  void charge(double units) {
+    level_ += units;
+    if (has_burst_rate()) {
+      burst_level_ += units;
+    }
+  }
   /// How long until a request is admitted, cut to whole nanoseconds; 0: now. Exactly full is not
   /// too full (THR-4).
-  aio::Nanoseconds wait() const;
+  aio::Nanoseconds wait() const { return has_room() ? 0 : wait_for_room(); }
+  bool has_room() const { return level_ <= room_ && burst_level_ <= burst_room_; }
 
   const BucketLimits& limits() const { return limits_; }
   double level() const { return level_; }
@@ -34,6 +42,9 @@ class Bucket {
   }
 
  private:
+  static constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+
+  aio::Nanoseconds wait_for_room() const;
   /// What fits in before requests wait.
   double size() const;
   /// What fits into the second bucket, which bounds the rate inside a burst.
@@ -44,6 +55,9 @@ class Bucket {
   BucketLimits limits_;
   double level_ = 0;
   double burst_level_ = 0;
+  // The sizes, where there is a limit: what every request is compared with.
+  double room_ = kNoLimit;
+  double burst_room_ = kNoLimit;
 };
 
 }  // namespace blk::throttle

@@ -68,6 +68,7 @@ void Group::leave(Member& member) {
   member.previous_->next_ = member.next_;
   member.next_->previous_ = member.previous_;
   first_ = first_ == &member ? successor : first_;
+  now_ = first_ != nullptr ? now_ : 0;  // the next members may have another clock
   member.group_ = nullptr;
   member.next_ = member.previous_ = nullptr;
 }
@@ -76,8 +77,9 @@ void Group::leave(Member& member) {
 
 // A new limit bears on who waits already: the armed timers are set anew, and one that is due fires
 // in its home's next turn.
-void Group::configure(const Limits& limits, Nanoseconds now, const AioContext* here) {
+void Group::configure(const Limits& limits, Nanoseconds when, const AioContext* here) {
   const Guard guard(*this);
+  const Nanoseconds now = first_ != nullptr ? advance_to(when) : when;
   meter_.configure(limits, now);
   for (const Direction direction : kDirections) {
     if (Member* member = turn(direction).armed) {
@@ -101,6 +103,20 @@ Nanoseconds Group::throttled_until(Direction direction) const {
 
 // --- requests
 
+// Short, as requests under the limits take this way: no look at the other members, no list.
+bool Group::admit_at_once(Direction direction, std::int64_t bytes, Nanoseconds now) {
+  const Turn& its = turn(direction);
+  if (its.waiting != 0 || its.armed != nullptr) {
+    return false;
+  }
+  meter_.leak(now);
+  if (!meter_.has_room(direction)) {
+    return false;
+  }
+  meter_.charge(direction, bytes);
+  return true;
+}
+
 bool Group::admit(Member& member, Waiter* waiter, Direction direction, std::int64_t bytes) {
   WaiterList released;
   bool admitted = true;
@@ -111,21 +127,24 @@ bool Group::admit(Member& member, Waiter* waiter, Direction direction, std::int6
     if (!meter_.enabled() && lane.queue.empty()) {
       return true;
     }
-    const Nanoseconds now = member.context().clock().now();
+    const Nanoseconds now = advance_to(member.context().time_in_batch());
     if (member.is_bypassed()) {
       meter_.leak(now);
       meter_.charge(direction, bytes);
       return true;
     }
+    if (admit_at_once(direction, bytes, now)) {
+      return true;
+    }
     Member& token = next_token(member, direction);
-    if (must_wait(token, direction, &member.context()) || !lane.queue.empty()) {
+    if (must_wait(token, direction, now, &member.context()) || !lane.queue.empty()) {
       admitted = false;
       if (waiter != nullptr) {
         enqueue(lane, *waiter, now);
       }
     } else {
       meter_.charge(direction, bytes);
-      schedule_next(member, direction, released);
+      schedule_next(member, direction, now, released);
     }
   }
   run_released(released);
@@ -135,8 +154,9 @@ bool Group::admit(Member& member, Waiter* waiter, Direction direction, std::int6
 void Group::enqueue(Lane& lane, Waiter& waiter, Nanoseconds now) {
   waiter.throttled_since = now;
   lane.queue.push_back(&waiter);
-  lane.waiting.store(static_cast<std::uint32_t>(lane.queue.size()), std::memory_order_relaxed);
-  lane.throttled.fetch_add(1, std::memory_order_relaxed);
+  count_waiting(lane);
+  lane.waited.began();
+  waited_[static_cast<std::size_t>(lane.direction)].began();
 }
 
 // A timer that was armed for it fires, and finds out who is next.
@@ -144,14 +164,14 @@ void Group::cancel(Member& member, const Waiter& waiter) {
   const Guard guard(*this);
   Lane& lane = member.lane(waiter.direction);
   lane.queue.remove_if([&waiter](const aio::Runnable& item) { return &item == &waiter; });
-  lane.waiting.store(static_cast<std::uint32_t>(lane.queue.size()), std::memory_order_relaxed);
+  count_waiting(lane);
 }
 
 void Group::bypass(Member& member) {
   WaiterList released;
   {
     const Guard guard(*this);
-    const Nanoseconds now = member.context().clock().now();
+    const Nanoseconds now = advance_to(member.context().clock().now());
     meter_.leak(now);
     for (const Direction direction : kDirections) {
       Lane& lane = member.lane(direction);
@@ -163,7 +183,7 @@ void Group::bypass(Member& member) {
         release_first(lane, now, released);
       }
       if (was_armed) {
-        schedule_next(member, direction, released);
+        schedule_next(member, direction, now, released);
       }
     }
   }
@@ -174,11 +194,15 @@ void Group::forget_timer(Member& member) {
   WaiterList released;
   {
     const Guard guard(*this);
+    const Nanoseconds now = advance_to(member.context().clock().now());
     for (const Direction direction : kDirections) {
       if (turn(direction).armed == &member) {
         disarm(member, direction);
-        schedule_next(member, direction, released);
+        schedule_next(member, direction, now, released);
       }
+    }
+    if (member.next_ == &member) {
+      now_ = 0;  // it may move to another clock
     }
   }
   run_released(released);
@@ -198,12 +222,12 @@ Member& Group::next_token(Member& member, Direction direction) {
 
 // Arms the group's timer at `member` if the limits say so. It waits also where the timer is armed
 // already, at whoever (TG-5, TG-6).
-bool Group::must_wait(Member& member, Direction direction, const AioContext* here) {
+bool Group::must_wait(Member& member, Direction direction, Nanoseconds now,
+                      const AioContext* here) {
   Turn& its = turn(direction);
   if (its.armed != nullptr) {
     return true;
   }
-  const Nanoseconds now = here->clock().now();
   meter_.leak(now);
   const Nanoseconds wait = meter_.wait(direction);
   if (wait == 0 || here->is_closing()) {
@@ -216,13 +240,14 @@ bool Group::must_wait(Member& member, Direction direction, const AioContext* her
 
 // Somebody was charged: who is next, and must that one wait? On `member`'s home; those of its own
 // requests that may go on at once are added to `released`, others are woken by their timer.
-void Group::schedule_next(Member& member, Direction direction, WaiterList& released) {
+void Group::schedule_next(Member& member, Direction direction, Nanoseconds now,
+                          WaiterList& released) {
   for (;;) {
     Member& token = next_token(member, direction);
-    if (token.lane(direction).queue.empty() || must_wait(token, direction, &member.context())) {
+    if (token.lane(direction).queue.empty() ||
+        must_wait(token, direction, now, &member.context())) {
       return;
     }
-    const Nanoseconds now = member.context().clock().now();
     Lane& own = member.lane(direction);
     if (own.queue.empty()) {
       turn(direction).token = &token;
@@ -234,12 +259,19 @@ void Group::schedule_next(Member& member, Direction direction, WaiterList& relea
   }
 }
 
+void Group::count_waiting(Lane& lane) {
+  const auto before = lane.waiting.load(std::memory_order_relaxed);
+  const auto now = static_cast<std::uint32_t>(lane.queue.size());
+  lane.waiting.store(now, std::memory_order_relaxed);
+  turn(lane.direction).waiting += now - before;
+}
+
 void Group::release_first(Lane& lane, Nanoseconds now, WaiterList& released) {
   auto* waiter = static_cast<Waiter*>(lane.queue.pop_front());
-  lane.waiting.store(static_cast<std::uint32_t>(lane.queue.size()), std::memory_order_relaxed);
+  count_waiting(lane);
   const Nanoseconds waited = std::max<Nanoseconds>(0, now - waiter->throttled_since);
-  lane.throttled_ns.fetch_add(static_cast<std::uint64_t>(waited), std::memory_order_relaxed);
-  lane.waits.add(waited);
+  lane.waited.ended(waited);
+  waited_[static_cast<std::size_t>(lane.direction)].ended(waited);
   meter_.charge(lane.direction, waiter->throttled_bytes);
   released.push_back(waiter);
 }
@@ -279,7 +311,7 @@ void Group::timer_fired(Lane& lane) {
   {
     const Guard guard(*this);
     Turn& its = turn(lane.direction);
-    const Nanoseconds now = lane.member.context().clock().now();
+    const Nanoseconds now = advance_to(lane.member.context().clock().now());
     if (its.armed != &lane.member) {
       return;
     }
@@ -294,7 +326,7 @@ void Group::timer_fired(Lane& lane) {
     if (!lane.queue.empty()) {
       release_first(lane, now, released);
     }
-    schedule_next(lane.member, lane.direction, released);
+    schedule_next(lane.member, lane.direction, now, released);
   }
   run_released(released);
 }

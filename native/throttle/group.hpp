@@ -8,6 +8,7 @@
 // run at the same time, or after set_shared() and a message to every home.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <mutex>
@@ -33,14 +34,18 @@ class Group {
   /// when it is empty.
   void set_shared(bool shared = true) { shared_.store(shared); }
 
-  /// Any home thread of a member, or any thread while there is none. `now`: of the members' clock.
-  void configure(const Limits& limits, aio::Nanoseconds now, const aio::AioContext* here);
+  /// Any home thread of a member, or any thread while there is none. `when`: by the members' clock.
+  void configure(const Limits& limits, aio::Nanoseconds when, const aio::AioContext* here);
   /// A copy with the levels as of `now`.
   Meter snapshot(aio::Nanoseconds now) const;
   /// Not 0: a virtual clock begins there.
   static constexpr aio::Nanoseconds kNotThrottled = -1;
   /// When the armed timer of a direction is due, or kNotThrottled.
   aio::Nanoseconds throttled_until(Direction direction) const;
+  /// Of all members, those included that left. Any thread.
+  const WaitCounters& waited(Direction direction) const {
+    return waited_[static_cast<std::size_t>(direction)];
+  }
 
  private:
   friend class Member;
@@ -51,9 +56,12 @@ class Group {
 
   struct Turn {
     Member* token = nullptr;
-    Member* armed = nullptr;  // where the one timer is
+    Member* armed = nullptr;    // where the one timer is
+    std::uint32_t waiting = 0;  // requests of all members
   };
 
+  /// Whether it goes on because nobody waits and there is room: then it is charged.
+  bool admit_at_once(Direction direction, std::int64_t bytes, aio::Nanoseconds now);
   /// Without a waiter nobody is queued when the answer is no.
   bool admit(Member& member, Waiter* waiter, Direction direction, std::int64_t bytes);
   void cancel(Member& member, const Waiter& waiter);
@@ -62,11 +70,18 @@ class Group {
   void timer_fired(Lane& lane);
   void message_arrived(Lane& lane);
 
+  /// The time of a batch may lie a little before what another one has been told.
+  aio::Nanoseconds advance_to(aio::Nanoseconds now) { return now_ = std::max(now_, now); }
+
   Turn& turn(Direction direction) { return turns_[static_cast<std::size_t>(direction)]; }
   Member& next_token(Member& member, Direction direction);
-  static void enqueue(Lane& lane, Waiter& waiter, aio::Nanoseconds now);
-  bool must_wait(Member& member, Direction direction, const aio::AioContext* here);
-  void schedule_next(Member& member, Direction direction, WaiterList& released);
+  void enqueue(Lane& lane, Waiter& waiter, aio::Nanoseconds now);
+  bool must_wait(Member& member, Direction direction, aio::Nanoseconds now,
+                 const aio::AioContext* here);
+  void schedule_next(Member& member, Direction direction, aio::Nanoseconds now,
+                     WaiterList& released);
+  /// After the queue has changed.
+  void count_waiting(Lane& lane);
   void release_first(Lane& lane, aio::Nanoseconds now, WaiterList& released);
   void arm(Member& member, Direction direction, aio::Nanoseconds deadline,
            const aio::AioContext* here);
@@ -77,6 +92,9 @@ class Group {
   Meter meter_;
   std::array<Turn, 2> turns_;
   Member* first_ = nullptr;
+  /// The latest time that any member came with. Never goes back, so that no time leaks twice.
+  aio::Nanoseconds now_ = 0;
+  std::array<WaitCounters, 2> waited_;
 };
 
 }  // namespace blk::throttle

@@ -31,7 +31,7 @@ struct Waiter : aio::Runnable {
 using WaiterList = aio::IntrusiveList<aio::Runnable>;
 
 /// How long requests waited, by powers of two: bucket i counts those of less than 2^i nanoseconds
-/// (the last one all that are longer). One thread adds, any may read.
+/// (the last one all that are longer). Any thread may read.
 class WaitHistogram {
  public:
   static constexpr std::size_t kWaitBuckets = 48;  // up to 2^47 ns, 39 hours
@@ -46,6 +46,19 @@ class WaitHistogram {
 
  private:
   std::array<std::atomic<std::uint64_t>, kWaitBuckets> buckets_{};
+};
+
+/// What requests of one direction waited. Counted inside the group's guard, read from anywhere.
+struct WaitCounters {
+  std::atomic<std::uint64_t> throttled{0};     // requests that had to wait, ever
+  std::atomic<std::uint64_t> throttled_ns{0};  // how long, of those that went on
+  WaitHistogram waits;                         // the same
+
+  void began() { throttled.fetch_add(1, std::memory_order_relaxed); }
+  void ended(aio::Nanoseconds waited) {
+    throttled_ns.fetch_add(static_cast<std::uint64_t>(waited), std::memory_order_relaxed);
+    waits.add(waited);
+  }
 };
 
 /// One direction of a member.
@@ -72,9 +85,7 @@ struct Lane {
   aio::Nanoseconds deadline = 0;
   // Read from anywhere.
   std::atomic<std::uint32_t> waiting{0};
-  std::atomic<std::uint64_t> throttled{0};     // requests that had to wait, ever
-  std::atomic<std::uint64_t> throttled_ns{0};  // how long, of those that went on
-  WaitHistogram waits;                         // the same
+  WaitCounters waited;
 };
 
 class Member {

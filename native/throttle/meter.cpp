@@ -34,7 +34,7 @@ void Meter::configure(const Limits& limits, aio::Nanoseconds now) {
   last_leak_ = now;
 }
 
-void Meter::leak(aio::Nanoseconds now) {
+void Meter::leak_since(aio::Nanoseconds now) {
   const aio::Nanoseconds elapsed = now - last_leak_;
   last_leak_ = now;
   if (elapsed <= 0) {

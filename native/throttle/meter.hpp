@@ -18,9 +18,19 @@ class Meter {
   bool enabled() const { return enabled_; }
 
   /// What leaked since the last call. Time that stands still or goes back leaks nothing (THR-16).
-  void leak(aio::Nanoseconds now);
+  void leak(aio::Nanoseconds now) {
+    if (now != last_leak_) {
+      leak_since(now);
+    }
+  }
   /// As of the last leak: the longest wait of the four buckets that bear on the direction (THR-11).
   aio::Nanoseconds wait(Direction direction) const;
+  /// That nothing need wait: the answer of nearly all requests.
+  bool has_room(Direction direction) const {
+    const auto its = static_cast<std::size_t>(direction);
+    return buckets_[kBytesTotal].has_room() && buckets_[kOperationsTotal].has_room() &&
+           buckets_[kBytesRead + its].has_room() && buckets_[kOperationsRead + its].has_room();
+  }
   /// `bytes` >= 0 (THR-12).
   void charge(Direction direction, std::int64_t bytes);
 
@@ -28,6 +38,7 @@ class Meter {
   Bucket& bucket(BucketIndex index) { return buckets_[index]; }
 
  private:
+  void leak_since(aio::Nanoseconds now);
   double operations_of(std::int64_t bytes) const;
 
   Limits limits_;

@@ -343,6 +343,25 @@ test('ACCT-25: a node knows how far writes went and what its driver counts, noth
   await blockdevDel('counted');
 });
 
+test('NEW-2: discards are accounted by the backend, and counted by the driver that did them', async () => {
+  const filename = makeImage(folder, 'discarded.img', 65536);
+  const file = { driver: 'file', 'node-name': 'counted', filename, discard: 'unmap' } as const;
+  const node = await blockdevAdd(file);
+  const blk = await Backend.open('counted', { accountRequests: true });
+  await blk.pdiscard(0, 4096);
+  await blk.pdiscard(8192, 8192);
+  expect(await codeOf(blk.pdiscard(65536, 4096))).toBe('EIO');
+  expect(blk.stats).toMatchObject({
+    unmap_operations: 2,
+    unmap_bytes: 12288,
+    invalid_unmap_operations: 1,
+    failed_unmap_operations: 0,
+  });
+  expect(node.info()).toMatchObject({ discardOk: 2, discardFailed: 0, discardBytesOk: 12288 });
+  await blk.close();
+  await blockdevDel('counted');
+});
+
 test('ACCT-26: discards are counted and timed, but not in intervals or histograms', async () => {
   const options = { driver: 'x-probe', size: 1 << 20, discard: 'unmap' } as const;
   await withDisk(

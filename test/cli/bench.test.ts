@@ -38,6 +38,7 @@ describe('bench', () => {
         iops: expect.any(Number),
         bytes_per_second: expect.any(Number),
         latency_ns: { p50: expect.any(Number), p99: expect.any(Number), max: expect.any(Number) },
+        disk_latency_ns: { avg: expect.any(Number) },
         cpu_us_per_io: expect.any(Number),
       });
       const requests = report.requests as number;
@@ -45,6 +46,18 @@ describe('bench', () => {
       expect(report.checksum).toBe((requests * 24) % 2 ** 32);
       expect(report.bytes).toBe(requests * 4096);
     });
+  });
+
+  test('bench: the part of the disk is told apart, on every interface', async () => {
+    const slow = 'json:{"driver": "null-aio", "size": 1048576, "latency-ns": 2000000}';
+    for (const api of ['promise', 'callback', 'native']) {
+      const { disk_latency_ns: disk, latency_ns: all } = (await bench(slow, '--api', api)) as {
+        disk_latency_ns: { avg: number };
+        latency_ns: { max: number };
+      };
+      expect(disk.avg).toBeGreaterThanOrEqual(2_000_000);
+      expect(disk.avg).toBeLessThanOrEqual(all.max * (1 + 1 / 32));
+    }
   });
 
   test('bench: a native load reports the same fields', async () => {

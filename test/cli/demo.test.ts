@@ -19,6 +19,7 @@ const PHASE = {
   iops: expect.any(Number),
   bytes_per_second: expect.any(Number),
   latency_ns: { p50: expect.any(Number), p99: expect.any(Number), max: expect.any(Number) },
+  disk_latency_ns: { avg: expect.any(Number) },
 };
 
 function digest(file: string): string {

@@ -4,6 +4,7 @@ import {
   BlockBackend,
   blockdevAdd,
   blockdevDel,
+  blockdevReopen,
   ThrottleGroup,
 } from '../../lib/index.js';
 import { fastDisk } from '../support/null-disk.js';
@@ -105,6 +106,31 @@ describe('group objects', () => {
     group.delete();
   });
 
+  test('NEW-7: one reopen changes several nodes or none, and groups change their limits at any time', async () => {
+    const groups = ['tg0', 'tg1'].map((name) => new ThrottleGroup(name, { 'iops-total': 10 }));
+    const filter = (index: number, group: string) => ({
+      driver: 'throttle',
+      'node-name': `filter${index}`,
+      'throttle-group': group,
+      file: `disk${index}`,
+    });
+    for (const index of [0, 1]) {
+      await blockdevAdd({ driver: 'null-co', 'node-name': `disk${index}` });
+      await blockdevAdd(filter(index, 'tg0'));
+    }
+    const members = () => groups.map((group) => group.info().members);
+    expect(members()).toEqual([2, 0]);
+    const refused = blockdevReopen([filter(0, 'tg1'), filter(1, 'no')]);
+    await expect(refused).rejects.toMatchObject({ code: 'EINVAL' });
+    expect(members()).toEqual([2, 0]);
+    await blockdevReopen([filter(0, 'tg1'), filter(1, 'tg1')]);
+    expect(members()).toEqual([0, 2]);
+    groups[1]?.update({ 'bps-write': 4096 });
+    expect(groups[1]?.info().limits).toMatchObject({ 'iops-total': 10, 'bps-write': 4096 });
+    for (const name of ['filter0', 'filter1', 'disk0', 'disk1']) await blockdevDel(name);
+    for (const group of groups) group.delete();
+  });
+
   test('TQ-15: a throttle node changes its group, not to an unknown one, and lets the old one go', async () => {
     const first = new ThrottleGroup('tg0', { 'iops-total': 10 });
     const second = new ThrottleGroup('tg1');
@@ -113,7 +139,6 @@ describe('group objects', () => {
     await blockdevAdd(disk);
     await blockdevAdd({ ...options, 'throttle-group': 'tg0' });
     expect([first.info().members, second.info().members]).toEqual([1, 0]);
-    const { blockdevReopen } = await import('../../lib/index.js');
     await expect(blockdevReopen([{ ...options, 'throttle-group': 'no' }])).rejects.toMatchObject({
       code: 'EINVAL',
       message: expect.stringContaining("the throttle group 'no' does not exist"),

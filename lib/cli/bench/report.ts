@@ -22,6 +22,8 @@ export interface BenchReport extends EngineReport {
   readonly iops: number;
   readonly bytes_per_second: number;
   readonly latency_ns: { readonly p50: number; readonly p99: number; readonly max: number };
+  /** By the statistics of the backend: the part of it that is not JavaScript's. */
+  readonly disk_latency_ns: { readonly avg: number };
   /** User and system time of the whole process. */
   readonly cpu_us_per_io: number;
   /** Sum, modulo 2^32, of the first little-endian 32-bit word of every 512 bytes read. */
@@ -35,10 +37,20 @@ export interface Run {
   readonly size: number;
   readonly engine: EngineReport;
   readonly load: LoadResult;
+  /** In ns. */
+  readonly diskLatency: number;
   readonly cpuUs: number;
 }
 
-export function benchReport({ image, options, size, engine, load, cpuUs }: Run): BenchReport {
+export function benchReport({
+  image,
+  options,
+  size,
+  engine,
+  load,
+  diskLatency,
+  cpuUs,
+}: Run): BenchReport {
   const { rw, bs, iodepth, direct, seed, api, memory } = options;
   const elapsed = load.elapsedNs / 1e9;
   return {
@@ -58,12 +70,13 @@ export function benchReport({ image, options, size, engine, load, cpuUs }: Run):
     iops: load.requests / elapsed,
     bytes_per_second: load.bytes / elapsed,
     latency_ns: { p50: load.p50, p99: load.p99, max: load.max },
+    disk_latency_ns: { avg: diskLatency },
     cpu_us_per_io: load.requests === 0 ? 0 : cpuUs / load.requests,
     checksum: load.checksum,
   };
 }
 
-const HEAD = ['requests', 'time', 'IOPS', 'MiB/s', 'p50', 'p99', 'max', 'CPU/IO'];
+const HEAD = ['requests', 'time', 'IOPS', 'MiB/s', 'p50', 'p99', 'max', 'disk avg', 'CPU/IO'];
 
 export function benchText(report: BenchReport): string {
   const { p50, p99, max } = report.latency_ns;
@@ -87,6 +100,7 @@ export function benchText(report: BenchReport): string {
         latency(p50),
         latency(p99),
         latency(max),
+        latency(report.disk_latency_ns.avg),
         `${significant(report.cpu_us_per_io)} us`,
       ],
     ]),

@@ -2,6 +2,7 @@ import type { AioContext } from '../../aio/context.js';
 import { runNativeLoad } from '../../exports/load.js';
 import { BlockBackend } from '../../index.js';
 import { CliError, ExitCode, type ExitCodeNumber } from '../shared/cli-error.js';
+import { DiskLatency } from '../shared/disk-latency.js';
 import { engineReport, withContext } from '../shared/engine.js';
 import { count } from '../shared/format.js';
 import { imageOptions } from '../shared/image.js';
@@ -64,14 +65,27 @@ async function runOn(
 ): Promise<BenchReport> {
   const { rw, bs, size, direct } = options;
   const disk = imageOptions(image, { readOnly: !writes(rw), direct, size });
-  await using blk = await BlockBackend.open(disk, { name: 'drive0', context });
+  await using blk = await BlockBackend.open(disk, {
+    name: 'drive0',
+    context,
+    accountRequests: true,
+  });
   const blocks = Math.floor((await blk.getLength()) / bs);
   if (blocks === 0) throw new CliError(`the image is smaller than one request of ${bs} bytes`);
+  const diskLatency = new DiskLatency(blk);
   const cpuBefore = process.cpuUsage();
   const load = await measure(blk, options, blocks);
   const { user, system } = process.cpuUsage(cpuBefore);
   const engine = engineReport(context);
-  return benchReport({ image, options, size: blocks * bs, engine, load, cpuUs: user + system });
+  return benchReport({
+    image,
+    options,
+    size: blocks * bs,
+    engine,
+    load,
+    diskLatency: diskLatency.average(),
+    cpuUs: user + system,
+  });
 }
 
 /** `blk bench`: returns the exit code. */

@@ -1,5 +1,6 @@
 import { LatencyHistogram } from '../../accounting/latency-histogram.js';
 import type { BlockBackend } from '../../block-backend.js';
+import { DiskLatency } from '../shared/disk-latency.js';
 import { BLOCK, MAX_BLOCKS, type Range } from './request-plan.js';
 
 /** The memory of one request at a time. */
@@ -28,6 +29,8 @@ export interface PhaseResult {
   readonly iops: number;
   readonly bytes_per_second: number;
   readonly latency_ns: { readonly p50: number; readonly p99: number; readonly max: number };
+  /** By the statistics of the backend: the part of it that is not JavaScript's. */
+  readonly disk_latency_ns: { readonly avg: number };
 }
 
 /** Counts and times the requests of one part of a run. */
@@ -35,7 +38,12 @@ export class Phase {
   requests = 0;
   bytes = 0;
   readonly #latency = new LatencyHistogram();
+  readonly #diskLatency: DiskLatency;
   readonly #start = performance.now();
+
+  constructor(blk: BlockBackend) {
+    this.#diskLatency = new DiskLatency(blk);
+  }
 
   /** Runs a request on a range and counts it when it is done. */
   async time(range: Range, request: () => Promise<number>): Promise<void> {
@@ -64,6 +72,7 @@ export class Phase {
         p99: latency.percentile(0.99),
         max: latency.max,
       },
+      disk_latency_ns: { avg: this.#diskLatency.average() },
     };
   }
 }

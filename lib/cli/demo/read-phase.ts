@@ -21,7 +21,7 @@ async function readPlan(
 ): Promise<PhaseResult> {
   const { blk, lanes, seed, blocks, limit, runtime, interruption } = session;
   const plan = plannedRequests(seed, blocks, limit);
-  const phase = new Phase();
+  const phase = new Phase(blk);
   const progress = phaseProgress(label, phase, session);
   try {
     await pipeline(

@@ -41,10 +41,11 @@ function phaseRow([name, phase]: readonly [string, PhaseResult]): string[] {
     latency(p50),
     latency(p99),
     latency(max),
+    latency(phase.disk_latency_ns.avg),
   ];
 }
 
-const HEAD = ['', 'requests', 'time', 'IOPS', 'MiB/s', 'p50', 'p99', 'max'];
+const HEAD = ['', 'requests', 'time', 'IOPS', 'MiB/s', 'p50', 'p99', 'max', 'disk avg'];
 
 function outcome(report: DemoReport): string {
   const { errors, verified_bytes: verified } = report;

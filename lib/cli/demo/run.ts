@@ -29,7 +29,7 @@ async function openDisk(
   { size, direct }: DemoOptions,
   context: AioContext,
 ): Promise<BlockBackend> {
-  const settings = { name: 'drive0', context };
+  const settings = { name: 'drive0', context, accountRequests: true };
   if (image !== undefined) {
     const readOnly = mode === 'read' || mode === 'verify';
     return BlockBackend.open(imageOptions(image, { readOnly, direct, size }), settings);

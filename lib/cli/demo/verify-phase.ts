@@ -47,7 +47,7 @@ export async function verifyPhase(
   const random = new Random(seed);
   const ranges = map.ranges(() => randomBlocks(random), blank);
   const total = (blank ? blocks : map.written) * BLOCK;
-  const phase = new Phase();
+  const phase = new Phase(blk);
   const progress = startProgress({
     label: 'verify',
     fraction: () => phase.bytes / total,

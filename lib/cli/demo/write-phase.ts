@@ -36,7 +36,7 @@ class WriteQueue {
 export async function writePhase(session: Session, map: GenerationMap): Promise<PhaseResult> {
   const { blk, seed, blocks, limit, runtime, lanes, interruption } = session;
   const queue = new WriteQueue(plannedRequests(seed, blocks, limit));
-  const phase = new Phase();
+  const phase = new Phase(blk);
   const progress = phaseProgress('write', phase, session);
   try {
     await pipeline(

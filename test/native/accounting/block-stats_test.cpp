@@ -66,6 +66,7 @@ TEST_CASE("ACCT-4: histograms count failures, accounted or not") {
   stats.done(done, 5);
   stats.failed(failed, 50);
   CHECK(bins_of(stats, AccountType::kRead) == std::vector<std::int64_t>{1, 1, 0});
+  CHECK(stats.snapshot().histograms[0].sum() == 55);
 }
 
 TEST_CASE("ACCT-5: an invalid request is an access without latency") {

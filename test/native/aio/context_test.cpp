@@ -229,6 +229,21 @@ TEST_CASE("aio/context: timers fire when due, in the time of the batch") {
   CHECK(context.next_deadline() == kNever);
 }
 
+TEST_CASE("aio/context: a batch outside of turns has one time, read when somebody asks") {
+  Fixture fixture;
+  AioContext& context = *fixture.context;
+  fixture.clock.advance_to(100);
+  CHECK(context.time_in_batch() == 0);
+  context.begin_batch();
+  fixture.clock.advance_to(150);
+  CHECK(context.time_in_batch() == 150);
+  fixture.clock.advance_to(170);
+  CHECK(context.time_in_batch() == 150);
+  CHECK(context.batch_time() == 150);
+  context.turn();
+  CHECK(context.time_in_batch() == 170);
+}
+
 TEST_CASE("aio/context: a virtual home runs timers and operations to the nanosecond") {
   VirtualClock clock;
   SimOptions options;

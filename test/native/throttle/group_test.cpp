@@ -379,6 +379,48 @@ TEST_CASE("NEW-17: a timer is armed only for a direction that waits") {
   CHECK(pair.group.throttled_until(Direction::kWrite) == Group::kNotThrottled);
 }
 
+TEST_CASE("THR-16: homes that come with times of different batches leak no time twice") {
+  VirtualHome here;
+  VirtualHome behind;
+  Group group;
+  std::vector<Dispatch> log;
+  Guest a(here, "a", log);
+  Guest b(behind, "b", log);
+  group.set_shared();
+  group.configure(limits_of(kOperationsTotal, {10, 0, 1}), 0, nullptr);
+  group.join(a.member);
+  group.join(b.member);
+  here.advance_to(200 * kMs);
+  behind.advance_to(100 * kMs);
+  CHECK(a.submit(Direction::kRead, 512));
+  CHECK(b.submit(Direction::kRead, 512));  // level 2, as of 200 ms
+  here.advance_to(250 * kMs);
+  CHECK_FALSE(a.submit(Direction::kRead, 512));  // level 1.5
+  CHECK(group.throttled_until(Direction::kRead) == 300 * kMs);
+}
+
+TEST_CASE("throttle: a group counts what all of its members waited, and keeps it when they leave") {
+  Pair pair;
+  {
+    Guest guest(pair.home, "guest", pair.log);
+    pair.group.join(guest.member);
+    for (int request = 0; request < 4; ++request) {
+      guest.submit(Direction::kRead, 512);
+    }
+    pair.b.submit(Direction::kRead, 512);
+    pair.home.advance_to(kSecond);
+    CHECK(std::as_const(guest.member).lane(Direction::kRead).waited.throttled == 2);
+  }
+  const blk::throttle::WaitCounters& waited = pair.group.waited(Direction::kRead);
+  CHECK(waited.throttled == 3);
+  // Two of ten a second pass at once, the others after 100, 200 and 300 ms.
+  CHECK(waited.throttled_ns == 600 * kMs);
+  CHECK(waited.waits.count(27) == 1);  // 2^26 <= 100 ms < 2^27
+  CHECK(waited.waits.count(28) == 1);
+  CHECK(waited.waits.count(29) == 1);
+  CHECK(pair.group.waited(Direction::kWrite).throttled == 0);
+}
+
 TEST_CASE("throttle: a request that is cancelled leaves uncharged, and nobody waits for it") {
   Pair pair;
   for (int request = 0; request < 4; ++request) {

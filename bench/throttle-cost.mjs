@@ -1,0 +1,139 @@
+// `npm run bench:cost`: what limits that are never reached and accounting cost, in turns with a disk
+// that has neither, on a driver that does nothing. Both disks live in one process: what one process
+// has over another, such as where its memory lies, is more than what is measured.
+import { BlockBackend } from 'block-backend';
+import Table from 'cli-table3';
+import { parseFlags } from './lib/flags.mjs';
+import { BLOCK, readsPerSecond } from './lib/read-loop.mjs';
+import { median, percentile } from './lib/statistics.mjs';
+
+const DEPTH = 32;
+const DISK = 1024 ** 3;
+/** Of the reads per second without limits and accounting. */
+const LEAST = 0.95;
+
+const USAGE = `Usage: npm run bench:cost -- [--quick] [--check] [--json]
+
+Compares 4 KiB reads of a null disk, ${DEPTH} under way, with limits that are never
+reached and accounting, with reads that have neither, in turns.
+
+  --quick  few and short runs: for trying out, not for conclusions
+  --check  exit with 1 if a target was missed
+  --json   print the rows as JSON
+`;
+
+const log = (text) => process.stderr.write(`bench: ${text}\n`);
+
+const FEATURES = [
+  { name: 'limits and accounting', limited: true, accounted: true, target: LEAST },
+  // Where it comes from.
+  { name: 'limits', limited: true, accounted: false },
+  { name: 'accounting', limited: false, accounted: true },
+];
+
+async function openDisk({ limited = false, accounted = false }) {
+  const blk = await BlockBackend.open(
+    { driver: 'null-co', size: DISK },
+    { accountRequests: accounted },
+  );
+  if (limited) {
+    blk.ioLimitsEnable('limits');
+    blk.setIoLimits({ 'bps-total': 1e15, 'iops-total': 1e15 });
+  }
+  return blk;
+}
+
+function measure(blk, seconds) {
+  const load = { depth: DEPTH, seconds, blocks: DISK / BLOCK };
+  return readsPerSecond(
+    load,
+    (bytes) => blk.allocate(bytes),
+    (buffer, offset) => blk.pread(offset, buffer),
+  );
+}
+
+/** That the feature was on and did nothing. */
+function checkFeature(blk, { limited, accounted }) {
+  const isLimited = blk.throttleGroup?.info().buckets['bps-total'].level !== undefined;
+  const { rd_operations: operations } = blk.stats;
+  const { throttled } = blk.throttleInfo().read;
+  if (throttled === 0 && isLimited === limited && operations > 0 === accounted) return;
+  throw new Error(
+    `limited: ${isLimited}; requests throttled: ${throttled}, accounted: ${operations}`,
+  );
+}
+
+/** Pairs of neighbouring runs, A B A B. */
+async function pairsOf(feature, { pairs, seconds }) {
+  const plain = await openDisk({});
+  const featured = await openDisk(feature);
+  const results = [];
+  for (let pair = 1; pair <= pairs; pair += 1) {
+    log(`${feature.name}, pair ${pair} of ${pairs}`);
+    results.push([await measure(plain, seconds), await measure(featured, seconds)]);
+  }
+  checkFeature(featured, feature);
+  await plain.close();
+  await featured.close();
+  return results;
+}
+
+function rowOf({ name, target }, pairs) {
+  const ratios = pairs.map(([plain, featured]) => featured / plain);
+  const value = median(ratios);
+  return {
+    name,
+    pairs: ratios.length,
+    plain: median(pairs.map(([plain]) => plain)),
+    featured: median(pairs.map(([, featured]) => featured)),
+    value,
+    low: percentile(ratios, 0.25),
+    high: percentile(ratios, 0.75),
+    ...(target === undefined
+      ? {}
+      : { target: { at: 'at least', value: target }, met: value >= target }),
+  };
+}
+
+const iops = (value) => Math.round(value).toLocaleString('en-US');
+
+function cells({ name, pairs, plain, featured, value, low, high, target, met }) {
+  return [
+    name,
+    pairs,
+    iops(plain),
+    iops(featured),
+    `${value.toFixed(3)} x`,
+    `${low.toFixed(3)} to ${high.toFixed(3)}`,
+    target === undefined ? '' : `${target.at} ${target.value} x`,
+    met === undefined ? '' : met ? 'yes' : 'NO',
+  ];
+}
+
+function print(rows) {
+  const head = ['with', 'pairs', 'reads/s without', 'with', 'ratio', 'quartiles', 'target', 'met'];
+  const table = new Table({
+    head,
+    colAligns: head.map((_, index) => (index === 0 ? 'left' : 'right')),
+    style: { head: [], border: [], compact: true },
+  });
+  table.push(...rows.map(cells));
+  process.stdout.write(`${table.toString()}\n`);
+}
+
+async function main() {
+  const values = parseFlags(USAGE);
+  if (values === undefined) return;
+  const pace = values.quick ? { pairs: 2, seconds: 0.1 } : { pairs: 21, seconds: 0.5 };
+  const rows = [];
+  for (const feature of FEATURES) rows.push(rowOf(feature, await pairsOf(feature, pace)));
+  if (values.json) process.stdout.write(`${JSON.stringify({ rows }, undefined, 2)}\n`);
+  else print(rows);
+  if (values.check && rows.some((row) => row.met === false)) process.exitCode = 1;
+}
+
+main().catch((error) => {
+  const isUsage = String(error.code).startsWith('ERR_PARSE_ARGS');
+  log(isUsage ? error.message : error.stack);
+  process.exitCode = isUsage ? 2 : 1;
+});
