@@ -101,6 +101,7 @@ class Driver {
   virtual bool is_inserted() const { return true; }
 
   /// kRequestFua, kRequestMayUnmap ... that the driver honours by itself.
+  virtual RequestFlags supported_read_flags() const { return 0; }
   virtual RequestFlags supported_write_flags() const { return 0; }
   virtual RequestFlags supported_zero_flags() const { return 0; }
   /// Without it a zero-write goes straight to a bounce buffer.
@@ -267,8 +268,13 @@ class FilterDriver : public Driver {
                                       std::int64_t bytes) override;
   bool has_zero_init() const override;
   aio::Task<std::int64_t> allocated_size() override;
+  std::int64_t cluster_size() const override;
 
  protected:
+  /// For those that let compressed writes pass: as such, to the child.
+  aio::Task<Status> pwrite_compressed_to_child(std::int64_t offset, std::int64_t bytes,
+                                               IoView data);
+
   /// Set by open(): the edge to the primary child.
   Edge* child_ = nullptr;
 };

@@ -56,9 +56,12 @@ Task<Status> Node::finish_write(Task<Status> io, std::int64_t offset, std::int64
 }
 
 // Registers what kind of write this is and waits until it may run.
-Task<Status> Node::start_write(TrackedRequest& tracked, bool padded, RequestFlags flags) {
-  if (padded || (flags & kRequestSerialising) != 0) {
+Task<Status> Node::start_write(TrackedRequest& tracked, bool serialises, RequestFlags flags) {
+  if (serialises) {
     tracked.make_serialising(limits_.request_alignment);
+  }
+  if ((flags & kRequestSerialising) != 0) {
+    tracked.make_serialising(cluster_unit());
   }
   if ((flags & kRequestNoWait) != 0 && tracker_.has_conflict(tracked)) {
     co_return Status(-EBUSY, id());
@@ -76,8 +79,7 @@ Task<Status> Node::write_slow(std::int64_t offset, std::int64_t bytes, IoView da
   TrackedRequest tracked(tracker_, TrackedType::kWrite, offset,
                          grows ? kMaxLength - offset : bytes);
   PaddedRequest padded(offset, bytes, limits_.request_alignment);
-  const RequestFlags extra = grows ? kRequestSerialising : 0;
-  Status status = co_await start_write(tracked, padded.needed(), flags | extra);
+  Status status = co_await start_write(tracked, padded.needed() || grows, flags);
   if (!status.ok()) {
     co_return status;
   }

@@ -117,8 +117,7 @@ Task<Status> Node::zero_slow(std::int64_t offset, std::int64_t bytes, RequestFla
   TrackedRequest tracked(tracker_, TrackedType::kWrite, offset,
                          grows ? kMaxLength - offset : bytes);
   const bool padded = !is_request_aligned(offset, bytes);
-  const RequestFlags extra = grows ? kRequestSerialising : 0;
-  Status status = co_await start_write(tracked, padded, flags | extra);
+  Status status = co_await start_write(tracked, padded || grows, flags);
   if (!status.ok()) {
     co_return status;
   }
@@ -188,12 +187,19 @@ Task<Status> Node::zero_padded(std::int64_t offset, std::int64_t bytes, RequestF
 }
 
 Task<Status> Node::aligned_zero(std::int64_t offset, std::int64_t bytes, RequestFlags flags) {
+  check_write_threshold(offset, bytes);
+  co_await debug_event(DebugEvent::kPwritevZero);
+  Status status = co_await zero_pieces(offset, bytes, flags);
+  co_await debug_event(DebugEvent::kPwritevDone);
+  note_write(offset, bytes, status);
+  co_return status;
+}
+
+Task<Status> Node::zero_pieces(std::int64_t offset, std::int64_t bytes, RequestFlags flags) {
   const std::int64_t align =
       std::max<std::int64_t>(limits_.write_zeroes_alignment, limits_.request_alignment);
   ZeroPieces pieces(offset, bytes, align, aligned_limit(limits_.max_write_zeroes, align));
-  check_write_threshold(offset, bytes);
   Status status;
-  co_await debug_event(DebugEvent::kPwritevZero);
   while (status.ok() && !pieces.done()) {
     std::int64_t piece = pieces.next();
     status = co_await driver_->pwrite_zeroes(pieces.offset(), piece,
@@ -206,8 +212,6 @@ Task<Status> Node::aligned_zero(std::int64_t offset, std::int64_t bytes, Request
       pieces.advance(piece);
     }
   }
-  co_await debug_event(DebugEvent::kPwritevDone);
-  note_write(offset, bytes, status);
   co_return status;
 }
 
