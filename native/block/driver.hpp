@@ -203,7 +203,8 @@ class Driver {
 
   /// It is told of the steps of requests; the same for as long as it lives.
   virtual bool hears_debug_events() const { return false; }
-  /// A request has come to this step, here or in a parent, and goes on when the task is done.
+  /// A request has come to this step, here or in a parent, and goes on when the task is done, or
+  /// fails with its error.
   virtual aio::Task<Status> debug_event(DebugEvent /*event*/) { return Status(); }
 
   // --- drained sections

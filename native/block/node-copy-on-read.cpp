@@ -125,10 +125,12 @@ Task<Status> Node::copy_up(std::int64_t offset, const aio::AlignedBuffer& buffer
   const iovec all{buffer.data(), buffer.size()};
   const IoView view(&all, 1);
   Status status = co_await aligned_read(offset, bytes, view, 0);
+  if (status.ok()) {
+    status = co_await debug_event(DebugEvent::kCorWrite);
+  }
   if (!status.ok()) {
     co_return status;
   }
-  co_await debug_event(DebugEvent::kCorWrite);
   if (is_all_zero(view)) {
     status = co_await zero_pieces(offset, bytes, kRequestWriteUnchanged);
   } else {

@@ -120,24 +120,24 @@ Task<Status> Node::read_padding(PaddedRequest& padded) {
 
 // One read of a read-modify-write, for the head, the tail or both.
 Task<Status> Node::read_ends(std::int64_t offset, iovec into, bool head, bool tail) {
+  Status status;
   if (head) {
-    co_await debug_event(DebugEvent::kPwritevRmwHead);
+    status = co_await debug_event(DebugEvent::kPwritevRmwHead);
   }
-  if (tail) {
-    co_await debug_event(DebugEvent::kPwritevRmwTail);
+  if (tail && status.ok()) {
+    status = co_await debug_event(DebugEvent::kPwritevRmwTail);
   }
-  const IoView view(&into, 1);
-  Status status = co_await aligned_read(offset, static_cast<std::int64_t>(into.iov_len), view, 0);
-  if (!status.ok()) {
-    co_return status;
+  if (status.ok()) {
+    const IoView view(&into, 1);
+    status = co_await aligned_read(offset, static_cast<std::int64_t>(into.iov_len), view, 0);
   }
-  if (head) {
-    co_await debug_event(DebugEvent::kPwritevRmwAfterHead);
+  if (head && status.ok()) {
+    status = co_await debug_event(DebugEvent::kPwritevRmwAfterHead);
   }
-  if (tail) {
-    co_await debug_event(DebugEvent::kPwritevRmwAfterTail);
+  if (tail && status.ok()) {
+    status = co_await debug_event(DebugEvent::kPwritevRmwAfterTail);
   }
-  co_return Status();
+  co_return status.at(id());
 }
 
 // Where the driver has no FUA of its own: one flush after everything was written (FUA-2..4). Not
@@ -156,15 +156,24 @@ Task<Status> Node::write_fua(std::int64_t offset, std::int64_t bytes, IoView dat
     co_return co_await zero_fua(offset, bytes, zero_flags);
   }
   const RequestFlags supported = driver_->supported_write_flags();
-  co_await debug_event(DebugEvent::kPwritev);
+  Status status = co_await debug_event(DebugEvent::kPwritev);
+  if (!status.ok()) {
+    co_return status.at(id());
+  }
   check_write_threshold(offset, bytes);
-  Status status = co_await write_pieces(offset, bytes, data, flags & supported);
-  co_await debug_event(DebugEvent::kPwritevDone);
-  note_write(offset, bytes, status);
+  status = co_await write_pieces(offset, bytes, data, flags & supported);
+  status = co_await write_done(offset, bytes, status);
   if (status.ok() && (flags & ~supported & kRequestFua) != 0) {
     status = co_await flush();
   }
   co_return status.at(id());
+}
+
+// The end of a write, which may have failed already.
+Task<Status> Node::write_done(std::int64_t offset, std::int64_t bytes, Status written) {
+  Status told = co_await debug_event(DebugEvent::kPwritevDone);
+  note_write(offset, bytes, written);
+  co_return written.ok() ? told : written;
 }
 
 // In order; the first error stops and earlier pieces stay written (RW-10).

@@ -161,11 +161,7 @@ Task<Status> Node::zero_padded(std::int64_t offset, std::int64_t bytes, RequestF
     const std::int64_t zeroes = std::min(bytes, align - padded.head);
     std::memset(padded.head_block() + padded.head, 0, static_cast<std::size_t>(zeroes));
     const iovec block{padded.head_block(), static_cast<std::size_t>(align)};
-    co_await debug_event(DebugEvent::kPwritev);
-    check_write_threshold(padded.offset, align);
-    status = co_await driver_->pwritev(padded.offset, align, IoView(&block, 1), write_flags);
-    co_await debug_event(DebugEvent::kPwritevDone);
-    note_write(padded.offset, align, status);
+    status = co_await write_block(padded.offset, IoView(&block, 1), write_flags);
     middle += align;
   }
   if (padded.tail != 0 && !one_block) {
@@ -177,22 +173,30 @@ Task<Status> Node::zero_padded(std::int64_t offset, std::int64_t bytes, RequestF
   if (status.ok() && padded.tail != 0 && !one_block) {
     std::memset(padded.tail_block(), 0, static_cast<std::size_t>(align - padded.tail));
     const iovec block{padded.tail_block(), static_cast<std::size_t>(align)};
-    co_await debug_event(DebugEvent::kPwritev);
-    check_write_threshold(end, align);
-    status = co_await driver_->pwritev(end, align, IoView(&block, 1), write_flags);
-    co_await debug_event(DebugEvent::kPwritevDone);
-    note_write(end, align, status);
+    status = co_await write_block(end, IoView(&block, 1), write_flags);
   }
   co_return status;
 }
 
+Task<Status> Node::write_block(std::int64_t offset, IoView block, RequestFlags flags) {
+  const std::int64_t align = limits_.request_alignment;
+  Status status = co_await debug_event(DebugEvent::kPwritev);
+  if (!status.ok()) {
+    co_return status;
+  }
+  check_write_threshold(offset, align);
+  status = co_await driver_->pwritev(offset, align, block, flags);
+  co_return co_await write_done(offset, align, status);
+}
+
 Task<Status> Node::aligned_zero(std::int64_t offset, std::int64_t bytes, RequestFlags flags) {
+  Status status = co_await debug_event(DebugEvent::kPwritevZero);
+  if (!status.ok()) {
+    co_return status;
+  }
   check_write_threshold(offset, bytes);
-  co_await debug_event(DebugEvent::kPwritevZero);
-  Status status = co_await zero_pieces(offset, bytes, flags);
-  co_await debug_event(DebugEvent::kPwritevDone);
-  note_write(offset, bytes, status);
-  co_return status;
+  status = co_await zero_pieces(offset, bytes, flags);
+  co_return co_await write_done(offset, bytes, status);
 }
 
 Task<Status> Node::zero_pieces(std::int64_t offset, std::int64_t bytes, RequestFlags flags) {

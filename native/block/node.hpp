@@ -281,6 +281,7 @@ class Node {
   aio::Task<Status> start_write(TrackedRequest& tracked, bool serialises, RequestFlags flags);
   aio::Task<Status> read_padding(PaddedRequest& padded);
   aio::Task<Status> read_ends(std::int64_t offset, iovec into, bool head, bool tail);
+  aio::Task<Status> write_done(std::int64_t offset, std::int64_t bytes, Status written);
   aio::Task<Status> write_pieces(std::int64_t offset, std::int64_t bytes, IoView data,
                                  RequestFlags flags);
   aio::Task<Status> write_fua(std::int64_t offset, std::int64_t bytes, IoView data,
@@ -299,6 +300,8 @@ class Node {
   aio::Task<Status> zero_slow(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
   aio::Task<Status> zero_padded(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
   aio::Task<Status> zero_fua(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
+  /// One block of a zero-write that is not all zeroes.
+  aio::Task<Status> write_block(std::int64_t offset, IoView block, RequestFlags flags);
   aio::Task<Status> aligned_zero(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
   aio::Task<Status> zero_pieces(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
   aio::Task<Status> bounce_zero(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
