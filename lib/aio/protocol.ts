@@ -103,7 +103,7 @@ export const EngineChoice = { auto: 0, io_uring: 1, threads: 2 } as const;
  * | i[8]  | memory region id, 0 for none                                                |
  * | i[9]  | number of buffers; above 1: `vector` descriptors follow with all of them    |
  * | f[5]  | offset of the data in the region, in bytes (copy range: the target backend)  |
- * | f[6]  | argument (ioctl: request code; truncate: preallocation, exact << 8; abort: result; |
+ * | f[6]  | argument (ioctl: request code; truncate: preallocation, exact << 8, zero << 9; abort: result; |
  * |       | copy range: the offset in the target)                                       |
  * | i[14] | slot generation                                                             |
  * | i[15] | accounting type                                                             |

@@ -59,6 +59,11 @@ export interface TruncateOptions extends RequestOptions {
   readonly exact?: boolean | undefined;
   /** Default 'off'. */
   readonly preallocation?: PreallocationMode | undefined;
+  /**
+   * What is added must read as zeroes; ENOTSUP where the driver cannot see to that. Over a longer
+   * backing file it always must. Default false. (BDRV_REQ_ZERO_WRITE)
+   */
+  readonly zero?: boolean | undefined;
 }
 
 const FLAGS = [
@@ -117,6 +122,7 @@ export function preallocationProblem(mode: unknown): Error | undefined {
 }
 
 /** A truncate's argument in its descriptor. */
-export function truncateArgument({ exact, preallocation }: TruncateOptions): number {
-  return Preallocation[preallocation ?? 'off'] | ((exact ?? true) ? 1 << 8 : 0);
+export function truncateArgument({ exact, preallocation, zero }: TruncateOptions): number {
+  const flags = ((exact ?? true) ? 1 << 8 : 0) | (zero ? 1 << 9 : 0);
+  return Preallocation[preallocation ?? 'off'] | flags;
 }

@@ -194,6 +194,7 @@ export const xProbe: DriverDefinition = {
     { name: 'note', type: 'string' },
     { name: 'vmstate', type: 'boolean' },
     { name: 'compress', type: 'boolean' },
+    { name: 'truncate-zeroes', type: 'boolean' },
     { name: 'scsi', type: 'boolean' },
     ...PROBE_SIZES.map((name): OptionDefinition => ({ name, type: 'integer' })),
     ...limitOptions,

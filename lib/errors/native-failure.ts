@@ -63,6 +63,10 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   'truncate-too-large': () => `the new size is beyond 2^63 - 2^30`,
   'truncate-read-only': () => `the node is read-only`,
   'truncate-not-permitted': () => `the backend was opened without the permission to resize`,
+  'truncate-backing-length': (_args, reason) =>
+    `the length of the backing file cannot be found: ${reason}`,
+  'truncate-cannot-zero': ({ driver }) =>
+    `the driver '${driver}' cannot make the new area read as zeroes`,
   'truncate-unsupported': ({ driver }) => `the driver '${driver}' cannot resize`,
   'reopen-unsupported': ({ driver }) => `the driver '${driver}' cannot be reopened`,
   'invalidate-failed': (_args, reason) => `cannot be taken over: ${reason}`,

@@ -35,6 +35,8 @@ export function upward(roots: Iterable<DrainMember>): Set<DrainMember> {
 export class DrainSection {
   readonly #drains: Drains;
   readonly #scope: DrainScope;
+  /** Covered besides the scope, whatever becomes of the graph. */
+  readonly #covered = new Set<DrainMember>();
   /** Exactly those that have been told of the section and not of its end. */
   #members = new Set<DrainMember>();
   #ended = false;
@@ -55,7 +57,7 @@ export class DrainSection {
   /** Joins and leaves what the graph asks for now. */
   refresh(): void {
     if (this.#ended) return;
-    const now = upward(this.#scope());
+    const now = this.#inScope();
     this.#changes += 1;
     const change = this.#changes;
     // Each of these may have led here again, to a newer list of members.
@@ -64,6 +66,20 @@ export class DrainSection {
       if (change === this.#changes && !now.has(member)) this.#leave(member);
     }
     if (change === this.#changes) this.#members = now;
+  }
+
+  /** Covers these as well, and what is above them. @returns whether any of them was not a member. */
+  cover(members: Iterable<DrainMember>): boolean {
+    const before = this.#covered.size;
+    for (const member of members) if (!this.#members.has(member)) this.#covered.add(member);
+    const grew = this.#covered.size > before;
+    if (grew) this.refresh();
+    return grew;
+  }
+
+  /** @internal What {@link refresh} would make a member. */
+  newcomers(): DrainMember[] {
+    return [...this.#inScope()].filter((member) => !this.#members.has(member));
   }
 
   /** Nothing is under way in any member. */
@@ -114,6 +130,10 @@ export class DrainSection {
     if (!this.#ended) this.end();
   }
 
+  #inScope(): Set<DrainMember> {
+    return upward([...this.#scope(), ...this.#covered]);
+  }
+
   #join(member: DrainMember): void {
     if (this.#members.has(member)) return;
     this.#members.add(member);
@@ -143,6 +163,16 @@ export class Drains {
   /** The graph has changed. */
   refresh(): void {
     for (const section of this.#active) section.refresh();
+  }
+
+  hasOthers(section: DrainSection): boolean {
+    return this.#active.size > (this.#active.has(section) ? 1 : 0);
+  }
+
+  /** Those that come under sections other than this one when the graph becomes what it is now. */
+  newcomersBeside(section: DrainSection): Set<DrainMember> {
+    const others = [...this.#active].filter((other) => other !== section);
+    return new Set(others.flatMap((other) => other.newcomers()));
   }
 
   /** Looks again, from a fresh turn of the loop, whether sections are quiet. Never a timer. */

@@ -164,7 +164,7 @@ export class Graph {
     const commit = (): T => this.#commit(transaction, change, body);
     let result: T;
     try {
-      result = section === undefined ? commit() : await section.whenQuiet(commit);
+      result = section === undefined ? commit() : await this.commitQuietly(section, body, commit);
     } catch (error) {
       await this.#closeForWriting(opened);
       throw error;
@@ -172,6 +172,37 @@ export class Graph {
     if (refresh) await this.refreshAbove(transaction.changedParents);
     await this.#closeForWriting(transaction.plannedNodes);
     return result;
+  }
+
+  /**
+   * Runs `commit` in a moment in which the section is quiet, and with it all that `edit` brings
+   * under sections of others: those may have been called quiet already.
+   *
+   * @throws (rejects) BlockError what `edit` throws; then `commit` has not run.
+   */
+  async commitQuietly<T>(
+    section: DrainSection,
+    edit: (transaction: GraphTransaction) => unknown,
+    commit: () => T,
+  ): Promise<T> {
+    for (;;) {
+      while (!section.ended && !section.isQuiet()) await section.quiet();
+      if (section.ended || !section.cover(this.#newcomers(section, edit))) return commit();
+    }
+  }
+
+  #newcomers(
+    section: DrainSection,
+    edit: (transaction: GraphTransaction) => unknown,
+  ): Iterable<DrainMember> {
+    if (!this.drains.hasOthers(section)) return [];
+    const trial = new GraphTransaction();
+    try {
+      edit(trial);
+      return this.drains.newcomersBeside(section);
+    } finally {
+      trial.abort();
+    }
   }
 
   #commit<T>(

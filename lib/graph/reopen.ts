@@ -114,7 +114,10 @@ async function reopenQuietly(
       settle(true);
       committed = true;
     };
-    await section.whenQuiet(() => commit(graph, entries, change, settleAll));
+    const editAll = (transaction: GraphTransaction): void => {
+      for (const entry of entries) edit(transaction, entry);
+    };
+    await graph.commitQuietly(section, editAll, () => commit(graph, editAll, change, settleAll));
   } catch (error) {
     settle(false);
     if (committed) {
@@ -152,13 +155,13 @@ function plannedWriters(entries: readonly ReopenEntry[]): ReadonlySet<BlockNode>
  */
 function commit(
   graph: Graph,
-  entries: readonly ReopenEntry[],
+  editAll: (transaction: GraphTransaction) => void,
   change: GraphChange,
   settle: () => void,
 ): void {
   const transaction = new GraphTransaction();
   try {
-    for (const entry of entries) edit(transaction, entry);
+    editAll(transaction);
     transaction.commit(settle);
   } catch (error) {
     transaction.abort();

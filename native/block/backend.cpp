@@ -341,6 +341,7 @@ Task<Status> Backend::issue_truncate(Request& request) {
   truncate.size = request.offset;
   truncate.preallocation = static_cast<Preallocation>(request.argument & 0xff);
   truncate.exact = (request.argument >> 8 & 1) != 0;
+  truncate.zero = (request.argument >> 9 & 1) != 0;
   ErrorReport report;
   Status status = co_await root_.node->truncate(root_, truncate, report);
   if (report.error != 0) {

@@ -129,6 +129,10 @@ Task<BlockStatus> FilterDriver::block_status(bool want_zero, std::int64_t offset
   return child_->node->block_status(want_zero, offset, bytes);
 }
 
+bool FilterDriver::has_zeroing_truncate() const {
+  return child_->node->driver().has_zeroing_truncate();
+}
+
 bool FilterDriver::has_zero_init() const { return child_->node->has_zero_init(); }
 
 Task<std::int64_t> FilterDriver::allocated_size() { return child_->node->allocated_size(); }

@@ -123,6 +123,8 @@ class Driver {
   /// Makes what was written durable. A driver without any flush succeeds.
   virtual aio::Task<Status> flush_to_disk() { return Status(); }
   virtual aio::Task<Status> truncate(TruncateRequest request, ErrorReport& report);
+  /// TruncateRequest::zero is honoured.
+  virtual bool has_zeroing_truncate() const { return false; }
   /// `data` holds `bytes` bytes, at least what the request encodes.
   virtual aio::Task<std::int64_t> ioctl(std::uint64_t request, void* data, std::size_t bytes);
   /// A SCSI command; what the device says of it stands in `command`.
@@ -261,6 +263,7 @@ class FilterDriver : public Driver {
   bool has_discard() const override;
   aio::Task<Status> pdiscard(std::int64_t offset, std::int64_t bytes) override;
   aio::Task<Status> truncate(TruncateRequest request, ErrorReport& report) override;
+  bool has_zeroing_truncate() const override;
   aio::Task<std::int64_t> ioctl(std::uint64_t request, void* data, std::size_t bytes) override;
   aio::Task<std::int64_t> sg_io(SgIo& command) override;
   aio::Task<Status> probe_block_sizes(BlockSizes& sizes) override;

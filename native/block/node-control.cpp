@@ -125,6 +125,18 @@ Task<Status> Node::truncate_slow(TruncateRequest request, ErrorReport& report) {
     tracked.make_serialising(1);  // writes into the new area wait for it to exist (TRUNC-3)
     co_await tracker_.wait_for_conflicts(tracked);
   }
+  if (const Edge* backing = backing_child(); growth > 0 && backing != nullptr) {
+    // What the backing file has there would show in the new area (TRUNC-6).
+    const std::int64_t below = co_await backing->node->current_length();
+    if (below < 0) {
+      co_return Status(report.fail(static_cast<int>(below), "truncate-backing-length"), id());
+    }
+    request.zero = request.zero || below > old_length;
+  }
+  if (request.zero && !driver_->has_zeroing_truncate()) {
+    co_return Status(report.fail(-ENOTSUP, "truncate-cannot-zero", {{"driver", driver_->name()}}),
+                     id());
+  }
   Status status = co_await driver_->truncate(request, report);
   if (!status.ok()) {
     co_return status.at(id());

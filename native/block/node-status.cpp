@@ -63,19 +63,24 @@ Task<BlockStatus> Node::aligned_status(bool want_zero, std::int64_t offset, std:
   co_return status;
 }
 
-// What no layer holds reads as zeroes: without a backing file, and past the end of a shorter one.
-// Who does not ask for zeroes need not have the latter looked at (BST-3).
-Task<bool> Node::is_past_backing(std::int64_t offset, bool want_zero) const {
+const Edge* Node::backing_child() const {
   const auto backing = std::find_if(children_.begin(), children_.end(), [](const auto& child) {
     return (child->role & kChildCow) != 0;
   });
-  if (backing == children_.end()) {
+  return backing == children_.end() ? nullptr : backing->get();
+}
+
+// What no layer holds reads as zeroes: without a backing file, and past the end of a shorter one.
+// Who does not ask for zeroes need not have the latter looked at (BST-3).
+Task<bool> Node::is_past_backing(std::int64_t offset, bool want_zero) const {
+  const Edge* backing = backing_child();
+  if (backing == nullptr) {
     co_return true;
   }
   if (!want_zero) {
     co_return false;
   }
-  const std::int64_t length = co_await (*backing)->node->current_length();
+  const std::int64_t length = co_await backing->node->current_length();
   co_return length >= 0 && offset >= length;
 }
 

@@ -309,6 +309,7 @@ class Node {
   // node-status.cpp
   aio::Task<BlockStatus> aligned_status(bool want_zero, std::int64_t offset, std::int64_t bytes);
   aio::Task<bool> is_past_backing(std::int64_t offset, bool want_zero) const;
+  const Edge* backing_child() const;
   /// The next layer of a backing chain (bdrv_filter_or_cow_bs); null at its end.
   Node* next_layer() const;
   // node-control.cpp

@@ -30,6 +30,7 @@ class FileDriver : public block::Driver {
   block::Limits limits() const override { return limits_; }
   aio::Task<std::int64_t> length() override;
   bool has_zero_init() const override { return !device_; }
+  bool has_zeroing_truncate() const override { return !device_; }
   aio::Task<std::int64_t> allocated_size() override;
 
   block::RequestFlags supported_zero_flags() const override {

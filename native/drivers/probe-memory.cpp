@@ -133,7 +133,7 @@ Task<Status> ProbeDriver::zero_memory(std::int64_t offset, std::int64_t bytes) {
   co_return Status();
 }
 
-// What comes after the old end reads as zeroes, also where the backing file is longer.
+// The node has refused what must be zeroed where the options say that this driver cannot.
 Task<Status> ProbeDriver::truncate_memory(std::int64_t size) {
   const std::int64_t old_size = size_;
   const block::Edge* below = backing();

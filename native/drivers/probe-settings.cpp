@@ -80,6 +80,7 @@ int parse_probe_settings(const block::Options& options, ProbeSettings& settings,
   settings.vmstate = options.get_bool("vmstate", false);
   settings.compress = options.get_bool("compress", false);
   settings.scsi = options.get_bool("scsi", false);
+  settings.truncate_zeroes = options.get_bool("truncate-zeroes", true);
   const auto small = [&options](const char* name) {
     return static_cast<std::uint32_t>(options.get_int(name, 0));
   };

@@ -20,6 +20,7 @@ struct ProbeSettings {
   bool vmstate = false;
   bool compress = false;
   bool scsi = false;
+  bool truncate_zeroes = true;
   std::uint32_t physical_block_size = 0;  // 0: it does not say
   std::uint32_t logical_block_size = 0;
   std::uint32_t cylinders = 0;  // 0: it has no geometry

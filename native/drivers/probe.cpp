@@ -181,6 +181,12 @@ Task<block::BlockStatus> ProbeDriver::block_status(bool want_zero, std::int64_t 
   co_return memory_status(offset, bytes);
 }
 
+bool ProbeDriver::has_zeroing_truncate() const {
+  const block::Edge* child = primary();
+  return child == nullptr ? settings_.truncate_zeroes
+                          : child->node->driver().has_zeroing_truncate();
+}
+
 bool ProbeDriver::has_zero_init() const {
   const block::Edge* child = primary();
   return child == nullptr || child->node->has_zero_init();

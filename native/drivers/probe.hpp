@@ -66,6 +66,7 @@ class ProbeDriver final : public block::Driver {
   }
   aio::Task<block::Status> make_empty() override;
   bool has_zero_init() const override;
+  bool has_zeroing_truncate() const override;
   aio::Task<std::int64_t> allocated_size() override;
   aio::Task<block::Status> commit() override;
 

@@ -63,6 +63,58 @@ onEveryEngineAndHome((context) => {
     expect(await codeOf(blk.pread(0, Buffer.alloc(513)))).toBe('EIO');
   });
 
+  test('TRUNC-6: growing below a longer backing file zeroes the new area, or is ENOTSUP', async () => {
+    const longer = makeImage(folder, 'longer.img', 192 * KIB);
+    const overlay = (more = {}) =>
+      BlockBackend.open(
+        {
+          driver: 'x-probe',
+          size: 64 * KIB,
+          backing: { driver: 'file', filename: longer },
+          ...more,
+        },
+        { context: context(), resize: true },
+      );
+    const bytesOf = async (blk: BlockBackend, offset: number) => {
+      const buffer = Buffer.alloc(1);
+      await blk.pread(offset, buffer);
+      return buffer[0];
+    };
+    {
+      await using blk = await overlay();
+      expect(await blk.truncate(128 * KIB)).toBe(0);
+      expect(await bytesOf(blk, 64 * KIB - 1)).toBe(0x64);
+      expect(await bytesOf(blk, 64 * KIB)).toBe(0);
+      expect(await bytesOf(blk, 128 * KIB - 1)).toBe(0);
+    }
+    await using blk = await overlay({ 'truncate-zeroes': false });
+    await expect(blk.truncate(128 * KIB)).rejects.toMatchObject({
+      code: 'ENOTSUP',
+      message: expect.stringContaining('cannot make the new area read as zeroes'),
+    });
+    expect(await blk.getLength()).toBe(64 * KIB);
+    // Shrinking adds nothing, and without a backing file nothing shows through.
+    expect(await blk.truncate(32 * KIB)).toBe(0);
+    await using alone = await overlay({ 'truncate-zeroes': false, backing: null });
+    expect(await alone.truncate(128 * KIB)).toBe(0);
+  });
+
+  test('NEW-3: a truncate may ask for zeroes; exact ones and those of devices differ', async () => {
+    await using blk = await open(makeImage(folder, 'zeroes.img', 4096));
+    expect(await blk.truncate(16384, { zero: true })).toBe(0);
+    const buffer = Buffer.alloc(12288, 1);
+    await blk.pread(4096, buffer);
+    expect(buffer.equals(Buffer.alloc(12288))).toBe(true);
+    expect(blk.truncateSync(20480, { zero: true, exact: false })).toBe(0);
+    await using never = await BlockBackend.open(
+      { driver: 'x-probe', size: 4096, 'truncate-zeroes': false },
+      { context: context(), resize: true },
+    );
+    expect(await codeOf(never.truncate(8192, { zero: true }))).toBe('ENOTSUP');
+    expect(await codeOf(never.truncate(8192, { zero: true, exact: false }))).toBe('ENOTSUP');
+    expect(await never.truncate(8192, { exact: false })).toBe(0);
+  });
+
   test('TRUNC-5: a resize to 1000 gives a file of 1000 and a length of 1024', async () => {
     const filename = makeImage(folder, 'odd.img', 4096);
     await using blk = await open(filename);

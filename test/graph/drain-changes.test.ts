@@ -273,6 +273,34 @@ onEveryEngineAndHome((context) => {
     expect(lookupNode('', 'old').info().quiesce).toBe(0);
   });
 
+  test('DRAIN-3: a change waits for what it brings under a section that was called quiet', async () => {
+    await add('base');
+    await add('middle', { backing: 'base' });
+    await add('top');
+    const user = await open('top');
+    const busy = await open('base');
+    await open('middle');
+    const section = await drainedNode('top', { subtree: true });
+    probe('base').hold('pread', 'kept');
+    const read = busy.pread(0, sector());
+    await until(() => busy.inFlight === 1);
+    // middle and all above it are quiet; base, which comes under the section with it, is not.
+    const change = setBackingFile('top', 'middle');
+    await until(() => busy.quiesceCount === 1);
+    for (let turns = 0; turns < 20; turns += 1) await turn();
+    expect([await isSettled(change), nodeOf('top').children.length]).toEqual([false, 0]);
+    const later = busy.pread(512, sector());
+    expect(busy.parked).toBe(1);
+    probe('base').release('kept');
+    await Promise.all([read, change]);
+    // The change's own section has ended; the subtree's covers base now.
+    expect([busy.quiesceCount, busy.inFlight, busy.parked]).toEqual([1, 0, 1]);
+    expect([user.quiesceCount, ...quiesce('top', 'middle', 'base')]).toEqual([1, 1, 1, 1]);
+    section.end();
+    await later;
+    expect([busy.quiesceCount, ...quiesce('top', 'middle', 'base')]).toEqual([0, 0, 0, 0]);
+  });
+
   test('DRAIN-3: a backend that is made by the hook of a device joins the section in its middle', async () => {
     await add('node');
     const blk = await open('node');

@@ -51,6 +51,8 @@ interface Pending {
   readonly scope: () => string[];
   readonly apply: () => string;
   begun: boolean;
+  /** What it would bring under sections of others: it waits for those, too. */
+  readonly joiners: Set<string>;
 }
 
 export class DrainGraphModel {
@@ -124,7 +126,7 @@ export class DrainGraphModel {
 
   /** Sections that cover a node or a backend, those of changes and of its own closing included. */
   quiesceCount(member: string): number {
-    return this.#coverings().filter((covered) => covered.has(member)).length;
+    return [...this.#coverings().values()].filter((covered) => covered.has(member)).length;
   }
 
   /** Nothing is under way in what the section covers. One that has ended is quiet, too. */
@@ -230,10 +232,37 @@ export class DrainGraphModel {
       const [head] = this.#pending;
       if (head === undefined) return;
       head.begun = true;
-      if (!this.#isQuiet(this.#upward(head.scope()))) return;
+      if (!this.#isQuiet(this.#upward(this.#starts(head)))) return;
+      if (this.#findJoiners(head)) continue;
       this.#results.set(head.id, head.apply());
       this.#pending.shift();
     }
+  }
+
+  /** Tries the change on the plain data and takes it back. */
+  #findJoiners(head: Pending): boolean {
+    const before = this.#coverings();
+    const own = before.get('change');
+    const nodes = structuredClone([...this.#nodes]);
+    const roots = this.backends.map((name) => [name, { ...this.#backend(name) }] as const);
+    head.apply();
+    const after = this.#coverings();
+    this.#nodes.clear();
+    for (const [name, node] of nodes) this.#nodes.set(name, node);
+    this.#backends.clear();
+    for (const [name, backend] of roots) this.#backends.set(name, backend);
+    const count = head.joiners.size;
+    for (const [key, covered] of after) {
+      if (key === 'change') continue;
+      for (const name of covered) {
+        if (!before.get(key)?.has(name) && !own?.has(name)) head.joiners.add(name);
+      }
+    }
+    return head.joiners.size > count;
+  }
+
+  #starts(pending: Pending): string[] {
+    return [...pending.scope(), ...pending.joiners];
   }
 
   #startParked(): void {
@@ -251,7 +280,7 @@ export class DrainGraphModel {
         this.#backends.delete(backend);
         return 'done';
       };
-      this.#pending.push({ id, scope: () => [backend], apply, begun: false });
+      this.#pending.push({ id, scope: () => [backend], apply, begun: false, joiners: new Set() });
       return true;
     }
     return false;
@@ -291,6 +320,7 @@ export class DrainGraphModel {
     const plan = (scope: () => (string | undefined)[], apply: () => string): Pending => ({
       id,
       begun: false,
+      joiners: new Set(),
       scope: () => scope().filter((name) => name !== undefined),
       apply,
     });
@@ -368,12 +398,15 @@ export class DrainGraphModel {
   }
 
   /** What every section covers, those of changes and closings included. */
-  #coverings(): Set<string>[] {
+  #coverings(): Map<string, Set<string>> {
     const [head] = this.#pending;
-    const starts = [...this.#sections.values()].map((scope) => this.#roots(scope));
-    for (const backend of this.closingBackends) starts.push([backend]);
-    if (head?.begun === true) starts.push(head.scope());
-    return starts.map((roots) => this.#upward(roots));
+    const found = new Map<string, Set<string>>();
+    for (const [id, scope] of this.#sections) {
+      found.set(`section ${id}`, this.#upward(this.#roots(scope)));
+    }
+    for (const name of this.closingBackends) found.set(`close ${name}`, this.#upward([name]));
+    if (head?.begun === true) found.set('change', this.#upward(this.#starts(head)));
+    return found;
   }
 
   #isQuiet(covered: ReadonlySet<string>): boolean {

@@ -234,9 +234,10 @@ export class DrainGraphWalk {
     }
   }
 
-  /** A job is in the middle of something for a while. */
+  /** A job is in the middle of something for a while. One that is paused starts nothing. */
   #makeBusy(): void {
-    const name = this.#pick([...this.#jobs.keys()]);
+    const free = [...this.#jobs.keys()].filter((node) => this.#model.quiesceCount(node) === 0);
+    const name = this.#pick(free);
     if (name !== undefined) this.#setBusy(name, this.#jobs.get(name) as ProbeJob, true);
   }
 
@@ -507,7 +508,9 @@ export class DrainGraphWalk {
 
   #sectionDifference(): string {
     const late = this.#begun.find(({ id, quiet }) => !quiet && this.#model.isQuiet(id));
-    return late === undefined ? '' : `section ${late.id} is quiet, and nobody was told`;
+    if (late !== undefined) return `section ${late.id} is quiet, and nobody was told`;
+    const broken = this.#begun.find(({ id, quiet }) => quiet && !this.#model.isQuiet(id));
+    return broken === undefined ? '' : `section ${broken.id} was quiet, and is not any more`;
   }
 
   // --- the end

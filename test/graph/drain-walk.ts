@@ -23,6 +23,8 @@ const ABOVE = new Map([
   ['empty', []],
 ]);
 const NAMES = [...ABOVE.keys()];
+/** Those that share a node. */
+const FAMILY: readonly string[] = ['base', 'second', 'upper'];
 
 export interface WalkOptions {
   readonly seed: number;
@@ -108,8 +110,8 @@ export class DrainWalk {
     if (name === 'upper') return BlockBackend.open({ driver: 'raw', file: 'walk-base' });
     if (name === 'second') return BlockBackend.open('walk-base');
     if (name === 'base') {
-      const exists = ['upper', 'second'].some((above) => this.#backends.get(above)?.root);
-      if (exists) return BlockBackend.open('walk-base');
+      if (this.#backends.has('upper') && this.#familyIsThere())
+        return BlockBackend.open('walk-base');
       return BlockBackend.open({ ...node, 'node-name': 'walk-base' }, { context });
     }
     return BlockBackend.open(node, { context });
@@ -210,9 +212,9 @@ export class DrainWalk {
 
   async #reopen(name: string): Promise<void> {
     if (this.#model.isClosing(name)) return;
-    const below = this.#backends.get('base')?.root ?? this.#backends.get('second')?.root;
-    const exists = below !== undefined || this.#backends.get('upper')?.root !== undefined;
-    if ((name === 'upper' || name === 'second') && !exists) return;
+    // Whether their node is there when the open has its turn cannot be known while one of them goes.
+    if (FAMILY.includes(name) && FAMILY.some((one) => this.#model.isClosing(one))) return;
+    if ((name === 'upper' || name === 'second') && !this.#familyIsThere()) return;
     this.#last = `open ${name}`;
     // The sections of the backend that is gone end with it here, so that the name has a new start.
     for (const begun of this.#begun.filter(({ of }) => of === name)) {
@@ -222,6 +224,11 @@ export class DrainWalk {
     this.#model.forgetSectionsOf(name);
     this.#backends.set(name, await this.#open(name));
     this.#model.open(name);
+  }
+
+  /** Somebody has the node that base, second and upper share. */
+  #familyIsThere(): boolean {
+    return FAMILY.some((name) => this.#model.isOpen(name));
   }
 
   /** Waits until product and model agree, which on a virtual clock they do within a few turns. */

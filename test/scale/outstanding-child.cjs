@@ -6,7 +6,7 @@ const { AioContext, BlockBackend } = require('block-backend');
 const { fileOptions } = require('../life/stages.cjs');
 
 const REQUESTS = 100_000;
-const ROUNDS = 5;
+const ROUNDS = 8;
 const BYTES = 512;
 const BLOCKS = 2048;
 
