@@ -149,7 +149,7 @@ export interface NativeThrottleGroupInfo {
   readonly now: number;
   readonly levels: readonly number[];
   readonly burstLevels: readonly number[];
-  /** When the armed timer fires, on the same clock; 0: none is armed. */
+  /** When the armed timer fires, on the same clock; negative: none is armed. */
   readonly throttledUntil: readonly number[];
 }
 

@@ -141,7 +141,7 @@ export class ThrottleGroup {
       return [name, Object.freeze({ level, 'burst-level': native.burstLevels[index] as number })];
     });
     const [read, write] = native.throttledUntil.map((until) =>
-      until === 0 ? undefined : Math.max(0, until - native.now),
+      until < 0 ? undefined : Math.max(0, until - native.now),
     );
     const lanes = [...this.#members].map((member) => member.lanes());
     return Object.freeze({

@@ -36,6 +36,10 @@ double poured_over(double level, const Shape& from, const Shape& to) {
 }  // namespace
 
 void Bucket::configure(const BucketLimits& limits) {
+  // What passed while there was no limit was not used up, and is not owed.
+  if (limits_.average == 0) {
+    empty();
+  }
   const Shape before{size(), limits_.average};
   const Shape burst_before{burst_size(), limits_.maximum};
   limits_ = limits;

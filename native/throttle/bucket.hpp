@@ -13,7 +13,7 @@ namespace blk::throttle {
 class Bucket {
  public:
   /// The level stays, but not above the new size: a limit that is set again and again must not
-  /// grant a new burst each time.
+  /// grant a new burst each time. Without a limit until now it begins empty.
   void configure(const BucketLimits& limits);
   void empty() { level_ = burst_level_ = 0; }
 

@@ -96,7 +96,7 @@ Meter Group::snapshot(Nanoseconds now) const {
 Nanoseconds Group::throttled_until(Direction direction) const {
   const Guard guard(*this);
   const Turn& its = turns_[static_cast<std::size_t>(direction)];
-  return its.armed != nullptr ? its.armed->lane(direction).deadline : 0;
+  return its.armed != nullptr ? its.armed->lane(direction).deadline : kNotThrottled;
 }
 
 // --- requests
@@ -106,10 +106,11 @@ bool Group::admit(Member& member, Waiter* waiter, Direction direction, std::int6
   bool admitted = true;
   {
     const Guard guard(*this);
-    if (!meter_.enabled()) {
+    Lane& lane = member.lane(direction);
+    // Limits that were switched off have let nobody go yet: who waited for them comes first.
+    if (!meter_.enabled() && lane.queue.empty()) {
       return true;
     }
-    Lane& lane = member.lane(direction);
     const Nanoseconds now = member.context().clock().now();
     if (member.is_bypassed()) {
       meter_.leak(now);

@@ -37,7 +37,9 @@ class Group {
   void configure(const Limits& limits, aio::Nanoseconds now, const aio::AioContext* here);
   /// A copy with the levels as of `now`.
   Meter snapshot(aio::Nanoseconds now) const;
-  /// When the armed timer of a direction is due; 0: none is armed.
+  /// Not 0: a virtual clock begins there.
+  static constexpr aio::Nanoseconds kNotThrottled = -1;
+  /// When the armed timer of a direction is due, or kNotThrottled.
   aio::Nanoseconds throttled_until(Direction direction) const;
 
  private:

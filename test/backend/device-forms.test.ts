@@ -235,6 +235,14 @@ onEveryEngineAndHome((context) => {
     expect(codeThrown(() => empty.registerBuffer('x' as never))).toBe('ERR_INVALID_ARG_TYPE');
   });
 
+  test('NEW-10: registering a buffer tells of its failure', async () => {
+    await using blk = await open(MEMORY);
+    const shared = new Uint8Array(new SharedArrayBuffer(4096));
+    expect(blk.registerBuffer(shared)).toBeUndefined();
+    blk.unregisterBuffer(shared);
+    expect(codeThrown(() => blk.registerBuffer(4096 as never))).toBe('ERR_INVALID_ARG_TYPE');
+  });
+
   test('SCSI commands: the data of either direction, and the answer', async () => {
     await using blk = await open({ driver: 'raw', file: { ...MEMORY, scsi: true } });
     const data = Buffer.alloc(7);

@@ -51,6 +51,46 @@ onEveryEngineAndHome((context) => {
     expect(readFileSync(filename).equals(Buffer.alloc(SIZE, 0x64).fill(0, 100, 10_100))).toBe(true);
   });
 
+  test('DISC-11: a child unmaps unless it is told not to; the node that the user opened decides', async () => {
+    const filename = makeImage(folder, 'decides.img', SIZE);
+    const calls = async (options: object) => {
+      await using blk = await BlockBackend.open(
+        { driver: 'raw', ...options },
+        { context: context() },
+      );
+      return (await submittedBy(context(), () => blk.pdiscard(0, 4096))).call;
+    };
+    const file = { driver: 'file', filename };
+    expect(await calls({ file })).toBe(0);
+    expect(await calls({ discard: 'unmap', file })).toBe(1);
+    expect(await calls({ discard: 'unmap', file: { ...file, discard: 'ignore' } })).toBe(0);
+    expect(await calls({ file: { ...file, discard: 'unmap' } })).toBe(0);
+  });
+
+  test('DISC-12: the file driver counts its discards and their bytes', async () => {
+    await using blk = await open(makeImage(folder, 'counted.img', SIZE), 'unmap');
+    for (const bytes of [4096, 8192]) await blk.pdiscard(65536, bytes);
+    expect(blk.root?.children[0]?.edge.child.info()).toMatchObject({
+      discardOk: 2,
+      discardFailed: 0,
+      discardBytesOk: 12_288,
+    });
+  });
+
+  test('NEW-2: discards are accounted as unmaps, and the driver has counters of its own', async () => {
+    await using blk = await open(makeImage(folder, 'unmaps.img', SIZE), 'unmap');
+    blk.accountRequests = true;
+    await blk.pdiscard(0, 4096);
+    expect(await codeOf(blk.pdiscard(SIZE, 512))).toBe('EIO');
+    expect(blk.stats).toMatchObject({
+      unmap_operations: 1,
+      unmap_bytes: 4096,
+      wr_operations: 0,
+    });
+    expect(blk.stats.failed_unmap_operations + blk.stats.invalid_unmap_operations).toBe(1);
+    expect(blk.root?.children[0]?.edge.child.info().discardOk).toBe(1);
+  });
+
   test('FILE-14: a discard punches a hole', async () => {
     const filename = makeImage(folder, 'hole.img', SIZE);
     await using blk = await open(filename, 'unmap');

@@ -73,6 +73,17 @@ onEveryEngineAndHome((context) => {
     expect(codeThrown(() => raw.makeEmptySync())).toBe('ENOMEDIUM');
   });
 
+  test('NEW-5: make-empty; may write and can write are two questions', async () => {
+    await using blk = await open({ driver: 'x-probe', size: SIZE });
+    await blk.pwrite(0, Buffer.alloc(512, 1));
+    expect([blk.makeEmptySync(), blk.isWritable, blk.supportsWrite]).toEqual([0, true, true]);
+    const reading = { permissions: ['consistent-read'] };
+    await using reader = await open({ driver: 'x-probe', size: SIZE }, reading);
+    expect([reader.isWritable, reader.supportsWrite]).toEqual([false, true]);
+    await using sealed = await open({ driver: 'null-co', 'read-only': true }, reading);
+    expect([sealed.isWritable, sealed.supportsWrite]).toEqual([false, false]);
+  });
+
   test('MISC-18: make-empty needs write or write-unchanged', async () => {
     const image = { driver: 'x-probe', size: SIZE };
     await using reader = await open(image, { permissions: ['consistent-read'] });

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import { BlockBackend } from '../../lib/index.js';
+import { BlockBackend, probe } from '../../lib/index.js';
 import { onEveryEngineAndHome, rawOptions, scratchFolder } from '../support/matrix.js';
 import { codeOf, makeImage, submittedBy } from '../support/requests.js';
 
@@ -13,6 +13,23 @@ onEveryEngineAndHome((context) => {
   /** The image with these bytes zeroed and nothing else. */
   const zeroed = (offset: number, bytes: number) =>
     Buffer.alloc(SIZE, 0x64).fill(0, offset, offset + bytes);
+
+  test('NEW-8: zero-writes and discards have sizes of 64 bits', async () => {
+    const TIB = 2 ** 40;
+    await using blk = await BlockBackend.open(
+      { driver: 'x-probe', size: 4 * TIB, discard: 'unmap' },
+      { context: context() },
+    );
+    await blk.pwrite(3 * TIB, Buffer.alloc(512, 1));
+    const probed = probe(blk.root ?? '');
+    expect(probed.allocatedClusters).toBe(1);
+    expect(await blk.pwriteZeroes(1, 4 * TIB - 2)).toBe(0);
+    expect(await blk.pdiscard(0, 4 * TIB)).toBe(0);
+    expect([probed.calls('pwriteZeroes') > 0, probed.calls('pdiscard') > 0]).toEqual([true, true]);
+    const read = Buffer.alloc(512, 1);
+    await blk.pread(3 * TIB, read);
+    expect(read.equals(Buffer.alloc(512))).toBe(true);
+  });
 
   test('ZERO-1: it honours the write cache', async () => {
     await using blk = await open(makeImage(folder, 'cache.img', SIZE));

@@ -118,6 +118,14 @@ describeMounted('on other file systems', plain, () => {
       },
     );
 
+    test('DISC-12: a discard that is ENOTSUP counts as failed, each time', async () => {
+      const filename = makeImage(plain.folder, 'failed.img', 65536);
+      await using blk = await open(filename, { discard: 'unmap' });
+      for (let count = 0; count < 3; count += 1) await blk.pdiscard(0, 4096);
+      const { discardOk, discardFailed, discardBytesOk } = blk.root?.info() ?? {};
+      expect([discardOk, discardFailed, discardBytesOk]).toEqual([0, 3, 0]);
+    });
+
     test('FILE-14: where no hole can be punched a discard does nothing, and is tried once', async () => {
       const filename = makeImage(plain.folder, 'discard.img', 65536);
       await using blk = await open(filename, { discard: 'unmap' });

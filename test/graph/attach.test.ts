@@ -453,6 +453,27 @@ onEveryEngineAndHome((context) => {
     expect([second.root?.parents.length, blk.quiesceCount]).toEqual([1, 0]);
   });
 
+  test('NEW-6: a root is replaced under one check of the graph as it will be', async () => {
+    await using first = await open({ driver: 'x-probe', 'node-name': 'first' });
+    // Its two users must not write to one node at a time; where they end up they do not.
+    await using writer = empty({ permissions: ['write'], shared: ['consistent-read'] });
+    await using second = await open(
+      { driver: 'x-probe', 'node-name': 'second' },
+      { permissions: ['consistent-read'], shared: ['consistent-read', 'write'] },
+    );
+    await first.remove();
+    await monitorNode({ driver: 'x-probe', 'node-name': 'third' });
+    await writer.insert('third');
+    await writer.replaceRoot('second');
+    expect([writer.root?.name, second.root?.parents.length]).toEqual(['second', 2]);
+    await using late = empty({ permissions: ['write'] });
+    await late.insert('third');
+    expect(await codeOf(late.replaceRoot('second'))).toBe('EPERM');
+    expect([late.root?.name, second.root?.parents.length]).toEqual(['third', 2]);
+    await late.remove();
+    await dropMonitorNode(graph().find('third'));
+  });
+
   test('ATT-21: a change of the graph moves the root without notifiers, context notifiers follow', async () => {
     const node = await monitorNode(fastDisk({ 'node-name': 'n' }));
     await using blk = empty({ permissions: ['consistent-read', 'write'] });

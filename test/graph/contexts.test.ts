@@ -418,6 +418,19 @@ onEveryEngineAndHome((context) => {
     }
   });
 
+  test('CTX-19: vmstate and check are ENOTSUP, and a block status is found, wherever the node lives', async () => {
+    await using blk = await open(fileOptions(image()));
+    for (const to of tour()) {
+      await blk.setContext(to);
+      expect(codeThrown(() => blk.saveVmstateSync(0, sector))).toBe('ENOTSUP');
+      expect(codeThrown(() => blk.loadVmstateSync(0, sector))).toBe('ENOTSUP');
+      expect(codeThrown(() => blk.saveVmstateSync(-2, sector))).toBe('EIO');
+      expect(codeThrown(() => blk.checkSync())).toBe('ENOTSUP');
+      expect(blk.blockStatusSync(0, 512).bytes).toBe(512);
+      expect(codeThrown(() => blk.blockStatusSync(-2, 512))).not.toBe('none');
+    }
+  });
+
   test('CTX-19: read-only: truncate gives EACCES, flush 0, wherever the node lives', async () => {
     const options = fileOptions(image(), { 'read-only': true });
     await using blk = await open(options, { resize: true });

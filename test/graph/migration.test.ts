@@ -232,6 +232,16 @@ onEveryEngineAndHome((context) => {
     }
   });
 
+  test('NEW-9: after an activation nobody gets in whom the backend did not share with before', async () => {
+    await using blk = await open(disk('once'), { name: 'once-blk', ...pair('CR W', 'CR WU RZ') });
+    blk.attachDevice({});
+    await inactivateAll();
+    await activateAll();
+    expect(blk.shared).toEqual(permissions('CR WU RZ'));
+    expect(await codeOf(open('once', pair('CR W')))).toBe('EPERM');
+    await (await open('once', pair('CR'))).close();
+  });
+
   test.each([
     ['it writes and nobody knows it', 'W', {}, 'EPERM'],
     ['it writes the same bytes again and nobody knows it', 'WU', {}, 'EPERM'],

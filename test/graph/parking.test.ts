@@ -2,7 +2,7 @@
 // of them when the backend goes first.
 import { closeSync, openSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { BlockBackend } from '../../lib/index.js';
+import { BlockBackend, type BlockError } from '../../lib/index.js';
 import { onEveryEngineAndHome, rawOptions, scratchFolder } from '../support/matrix.js';
 import { fastDisk, slowDisk } from '../support/null-disk.js';
 import { isSettled, until } from '../support/waiting.js';
@@ -85,6 +85,18 @@ onEveryEngineAndHome((context) => {
     expect(await aborted).toBe(-5);
     expect(section.ended).toBe(false);
     expect([blk.parked, blk.quiesceCount]).toEqual([0, 1]);
+  });
+
+  test('DRAIN-24: a copy and vmstate do not wait either', async () => {
+    const options = { driver: 'x-probe', size: 65536, vmstate: true };
+    await using blk = await open(options);
+    await using other = await open(options);
+    await using _section = await blk.drained();
+    expect(await blk.saveVmstate(0, sector)).toBe(512);
+    expect(await blk.loadVmstate(0, Buffer.alloc(512))).toBe(512);
+    const copied = blk.copyRange(0, other, 0, 512).catch((error: BlockError) => error.code);
+    expect(['ENOTSUP', 0]).toContain(await copied);
+    expect([blk.parked, other.parked, blk.quiesceCount]).toEqual([0, 0, 1]);
   });
 
   test('DRAIN-25: without queueing requests run in the section, which waits for them', async () => {

@@ -8,6 +8,7 @@ import {
   freezeBackingChain,
   graphDump,
   probe,
+  ThrottleGroup,
   thawBackingChain,
 } from '../../lib/index.js';
 import { clearGraph, contentOf, links, nodeOf, refused, underLoad } from '../support/graph.js';
@@ -62,6 +63,17 @@ onEveryEngineAndHome((context) => {
     });
     expect([probe('a').note, probe('b').note]).toEqual(['new a', 'new b']);
     expect(await contentOf(other, 0, 1)).toBe('\0');
+  });
+
+  test('NEW-7: one reopen changes several nodes, and limits of a throttle group change at run time', async () => {
+    const group = new ThrottleGroup('limits', { 'iops-total': 10 });
+    await add(memory('a', { note: 'old a' }));
+    await add(memory('b', { note: 'old b' }));
+    await reopen({ 'node-name': 'a', note: 'new a' }, { 'node-name': 'b', note: 'new b' });
+    expect([probe('a').note, probe('b').note]).toEqual(['new a', 'new b']);
+    group.update({ 'iops-total': 1000 });
+    expect(group.limits['iops-total']).toBe(1000);
+    group.delete();
   });
 
   test('REOP-1: all nodes of the list and their inheriting children are drained meanwhile', async () => {

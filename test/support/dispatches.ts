@@ -58,7 +58,7 @@ export class Dispatches {
     const waits = ThrottleGroup.all()
       .flatMap((group) => Object.values(group.info()['throttled-for']))
       .filter((wait) => wait !== undefined);
-    return Math.min(...waits, SECOND);
+    return Math.min(...waits);
   }
 
   /** What is done now is told of within a few turns. */

@@ -1,6 +1,7 @@
 #include "block/tracked-request.hpp"
 
 #include <cerrno>
+#include <functional>
 #include <random>
 
 #include "scripted.hpp"
@@ -15,6 +16,78 @@ auto aligned(std::uint32_t request) {
 }
 
 }  // namespace
+
+TEST_CASE(
+    "TRK-1: reads, writes, zeroes, discards and truncates are registered until they are done") {
+  struct Kind {
+    const char* hold;
+    std::function<Started<Status>(TestNode&)> start;
+  };
+  iovec iov{};
+  std::string read_into(512, '?');
+  iov = {read_into.data(), read_into.size()};
+  ErrorReport report;
+  TruncateRequest grown;
+  grown.size = 131072;
+  const std::vector<Kind> kinds{
+      {"read",
+       [&](TestNode& at) {
+         return at.world.start(at.node->preadv(at.edge, 4096 + 100, 512, IoView(&iov, 1), 0));
+       }},
+      {"write", [](TestNode& at) { return at.start_write(4096, std::string(4096, 'w')); }},
+      {"zero",
+       [](TestNode& at) { return at.world.start(at.node->pwrite_zeroes(at.edge, 4096, 4096, 0)); }},
+      {"discard",
+       [](TestNode& at) { return at.world.start(at.node->pdiscard(at.edge, 4096, 4096)); }},
+      {"truncate",
+       [&](TestNode& at) { return at.world.start(at.node->truncate(at.edge, grown, report)); }},
+  };
+  for (const Kind& kind : kinds) {
+    CAPTURE(kind.hold);
+    World world;
+    NodeOptions options;
+    options.state.discard_unmap = true;
+    TestNode node(world, 65536, options, [](ScriptedDriver& driver) {
+      driver.own_limits.request_alignment = 4096;
+      driver.can_discard = true;
+      driver.efficient_zeroes = true;
+    });
+    node.driver->hold = kind.hold;
+    auto first = kind.start(node);
+    CHECK_FALSE(first.done());
+    CHECK(node.take_calls().size() == 1);
+    // The range of the read is its whole block, so one that touches only the block's end waits.
+    const bool grows = std::string(kind.hold) == "truncate";
+    auto waits =
+        node.start_write(grows ? 65536 : 8191 - 511, std::string(512, 's'), kRequestSerialising);
+    CHECK_FALSE(waits.done());
+    CHECK(node.take_calls().empty());
+    node.driver->release();
+    world.settle_down();
+    CHECK(first.value().ok());
+    CHECK(waits.done());
+    // It is registered no more.
+    CHECK(node.write(grows ? 65536 : 4096, std::string(4096, 'n'),
+                     kRequestSerialising | kRequestNoWait)
+              .ok());
+  }
+}
+
+TEST_CASE("TRK-8: without a serialising request nobody waits, however much overlaps") {
+  World world;
+  TestNode node(world, 65536);
+  node.driver->hold = "write";
+  std::vector<Started<Status>> writes;
+  for (int i = 0; i < 100; ++i) {
+    writes.push_back(node.start_write(i, std::string(4096, 'a')));
+    CHECK(node.take_calls().size() == 1);
+  }
+  node.driver->release();
+  world.settle_down();
+  for (const auto& write : writes) {
+    CHECK(write.value().ok());
+  }
+}
 
 TEST_CASE("TRK-2: overlapping plain writes run beside each other, a serialising one alone") {
   World world;

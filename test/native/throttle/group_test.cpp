@@ -272,6 +272,20 @@ TEST_CASE("TG-12: limits that are switched off let all of them go") {
   CHECK(pair.b.waiting(Direction::kWrite) == 0);
 }
 
+TEST_CASE("TG-5: who waited goes first also when limits are switched off") {
+  Pair pair(limits_of(kOperationsTotal, {1, 0, 1}));
+  for (int request = 0; request < 3; ++request) {
+    pair.a.submit(Direction::kRead, 512);
+  }
+  pair.group.configure({}, 0, &pair.home.context);
+  CHECK_FALSE(pair.a.submit(Direction::kRead, 512));
+  CHECK(pair.b.submit(Direction::kRead, 512));
+  CHECK(pair.group.throttled_until(Direction::kRead) == 0);
+  pair.home.advance_to(0);
+  CHECK(pair.group.throttled_until(Direction::kRead) == Group::kNotThrottled);
+  CHECK(order(pair.log) == "a1 b1 a2 a3 a4");
+}
+
 TEST_CASE("TG-12: the same limit ten times a second grants no more than once") {
   const Limits limits = limits_of(kOperationsTotal, {1000, 0, 1});
   Pair pair(limits);
@@ -362,7 +376,7 @@ TEST_CASE("NEW-17: a timer is armed only for a direction that waits") {
     CHECK(pair.a.submit(Direction::kWrite, 512));
   }
   CHECK(pair.group.throttled_until(Direction::kRead) > 0);
-  CHECK(pair.group.throttled_until(Direction::kWrite) == 0);
+  CHECK(pair.group.throttled_until(Direction::kWrite) == Group::kNotThrottled);
 }
 
 TEST_CASE("throttle: a request that is cancelled leaves uncharged, and nobody waits for it") {

@@ -151,6 +151,17 @@ TEST_CASE("THR-15: limits that go off and on again begin with empty buckets") {
   CHECK(level(meter, kOperationsTotal) == 0);
 }
 
+TEST_CASE("THR-15: a bucket whose limit is new among others begins empty") {
+  Limits limits = limits_of(kOperationsTotal, {10, 0, 1});
+  Meter meter = meter_with(limits);
+  meter.charge(Direction::kRead, 1'000'000'000);
+  limits.buckets[kBytesTotal] = {1000, 2000, 2};
+  meter.configure(limits, 0);
+  CHECK(level(meter, kOperationsTotal) == 1);
+  CHECK(level(meter, kBytesTotal) == 0);
+  CHECK(meter.wait(Direction::kRead) == 0);
+}
+
 TEST_CASE("THR-16: time that stands still or goes back leaks nothing, and is the new time") {
   Meter meter = meter_with(limits_of(kOperationsTotal, {10, 0, 1}));
   meter.bucket(kOperationsTotal).set_levels(5, 0);
