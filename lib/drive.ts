@@ -3,15 +3,17 @@
 import type { BackendSettings } from './backend/settings.js';
 import { BlockBackend } from './block-backend.js';
 import { invalidArgumentType } from './errors/argument-errors.js';
-import { optionError } from './graph/option-bag.js';
+import { OptionBag, optionError } from './graph/option-bag.js';
 import { type BlockdevOptions, parseOptions } from './graph/options.js';
 import { completeLimits, isThrottling, type ThrottleLimits } from './throttle/limits.js';
 
 /**
  * The options of a medium; of an empty drive only the common ones: read-only, cache ... Beside them
- * `throttling`: limits, and the name of the throttle group, by default that of the drive.
+ * `throttling`: limits, and the name of the throttle group, by default that of the drive; and
+ * `copy-on-read`: reads keep in the medium what they had to read from its backing files.
  */
 export type DriveOptions = Partial<BlockdevOptions> & {
+  readonly 'copy-on-read'?: boolean | undefined;
   readonly throttling?: ThrottlingOptions | undefined;
 };
 
@@ -19,6 +21,7 @@ export type DriveOptions = Partial<BlockdevOptions> & {
 export type ThrottlingOptions = ThrottleLimits & { readonly group?: string };
 
 const THROTTLING = 'throttling';
+const COPY_ON_READ = 'copy-on-read';
 
 /** Common options, which say nothing about which medium it is. */
 const COMMON = /^(read-only|auto-read-only|discard|detect-zeroes|force-share|cache(\..*)?)$/;
@@ -30,7 +33,8 @@ const NO_MEDIUM = 'null-co';
  * A drive with the medium that the options say; a `file` alone is a raw image. Without any it is
  * empty, and its first medium is opened as they say: see `rootState`.
  *
- * @throws (rejects) BlockError as {@link BlockBackend.open}.
+ * @throws (rejects) BlockError as {@link BlockBackend.open}; EINVAL for `copy-on-read` on a medium
+ * that is read-only.
  */
 export async function createDrive(
   options: DriveOptions = {},
@@ -39,11 +43,12 @@ export async function createDrive(
   if (typeof options !== 'object' || options === null) {
     throw invalidArgumentType('options', 'an object', options);
   }
-  const { throttling, medium } = split(options);
+  const { throttling, copiesOnRead, medium } = split(options);
   const throttle = throttlingOf(throttling, settings.name);
   const blk = await openDrive(medium, settings);
   try {
     throttle(blk);
+    if (copiesOnRead) enableCopyOnRead(blk);
     return blk;
   } catch (error) {
     await blk.close();
@@ -63,8 +68,20 @@ async function openDrive(options: Medium, settings: BackendSettings): Promise<Bl
 
 type Medium = Partial<BlockdevOptions>;
 
-function split(options: DriveOptions): { throttling: Record<string, unknown>; medium: Medium } {
-  const { throttling = {}, ...others } = options;
+interface SplitOptions {
+  readonly throttling: Record<string, unknown>;
+  readonly copiesOnRead: boolean;
+  readonly medium: Medium;
+}
+
+function enableCopyOnRead({ root }: BlockBackend): void {
+  if (root === undefined) throw optionError(COPY_ON_READ, 'needs a medium');
+  root.enableCopyOnRead();
+}
+
+function split(options: DriveOptions): SplitOptions {
+  const { throttling = {}, [COPY_ON_READ]: copying, ...others } = options;
+  const copiesOnRead = OptionBag.from({ [COPY_ON_READ]: copying }).takeBoolean(COPY_ON_READ);
   if (typeof throttling !== 'object' || throttling === null) {
     throw optionError(THROTTLING, 'must be an object');
   }
@@ -72,7 +89,11 @@ function split(options: DriveOptions): { throttling: Record<string, unknown>; me
   const given: Record<string, unknown> = { ...throttling };
   for (const name of dotted) given[name.slice(THROTTLING.length + 1)] = others[name];
   const medium = Object.entries(others).filter(([name]) => !dotted.includes(name));
-  return { throttling: given, medium: Object.fromEntries(medium) as Medium };
+  return {
+    throttling: given,
+    copiesOnRead: copiesOnRead ?? false,
+    medium: Object.fromEntries(medium) as Medium,
+  };
 }
 
 /** Checked before anything is opened. */

@@ -184,6 +184,7 @@ export interface NativeNodeState {
   readonly inactive: boolean;
   /** 0 off, 1 on, 2 unmap. */
   readonly detectZeroes: number;
+  readonly copyOnRead: boolean;
 }
 
 export interface NativeNodeOptions extends NativeNodeState {

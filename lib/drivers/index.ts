@@ -2,6 +2,7 @@ import type { DriverDefinition } from '../graph/driver-definition.js';
 import { blkdebugDriver } from './blkdebug.js';
 import { blklogwrites } from './blklogwrites.js';
 import { blkverify } from './blkverify.js';
+import { copyOnRead } from './copy-on-read.js';
 import { file } from './file.js';
 import { hostDevice } from './host-device.js';
 import { nullAio, nullCo } from './null.js';
@@ -19,6 +20,7 @@ export const builtinDrivers: readonly DriverDefinition[] = [
   blkdebugDriver,
   blkverify,
   blklogwrites,
+  copyOnRead,
   throttle,
   xProbe,
 ];

@@ -92,6 +92,8 @@ export interface DriverDefinition {
   check?(options: DriverOptions): string | undefined;
   /** It has been opened natively, and nobody uses it yet. What is thrown lets the open fail. */
   opened?(node: BlockNode): void;
+  /** Its children are attached now, and nobody uses it yet. What is thrown lets the open fail. */
+  linked?(node: BlockNode): void;
   /** It is going to be closed, with nothing under way. */
   closing?(node: BlockNode): void;
   /** Last thing that can refuse a reopen; then exactly one of the two is called. */

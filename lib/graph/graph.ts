@@ -117,7 +117,7 @@ export class Graph {
         for (const { node } of children) await this.#fetch(node, context, change);
         const opened = await this.#openNode(name, plan, children, context, change);
         opened.inheritsFrom = parent;
-        await this.#openBacking(opened, plan, change);
+        await this.#finishOpening(opened, plan, change);
         return opened;
       } catch (error) {
         this.names.removeNode(name);
@@ -337,6 +337,7 @@ export class Graph {
       discardUnmap,
       inactive: state.inactive,
       detectZeroes: 0,
+      copyOnRead: false,
     };
     const nativeChildren = children.map(({ plan: { definition }, node }, key): NativeChild => {
       return { key, node: node.handle, role: definition.role(options), ...NO_GRANT };
@@ -373,9 +374,10 @@ export class Graph {
     return node;
   }
 
-  async #openBacking(node: BlockNode, plan: NodePlan, change: GraphChange): Promise<void> {
+  async #finishOpening(node: BlockNode, plan: NodePlan, change: GraphChange): Promise<void> {
     try {
       await openNamedBacking(this, node, plan, change);
+      node.driver.linked?.(node);
     } catch (error) {
       await this.closeUnused(node, change);
       throw error;

@@ -7,7 +7,7 @@ import type {
   NativeNodeInfo,
 } from '../aio/native-binding.js';
 import { ChildRole, Permission } from '../aio/protocol.js';
-import { BlockError } from '../errors/block-error.js';
+import { BlockError, BlockUsageError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import type { DrainMember } from './drain.js';
 import type { ChildDefinition, DriverDefinition, DriverOptions } from './driver-definition.js';
@@ -81,6 +81,7 @@ export class BlockNode implements GraphParent {
   #context: AioContext;
   #state: NodeState;
   #handle: Handle;
+  #copyOnRead = 0;
   /** Why it is blocked as the backing file of the parent at that edge. */
   readonly #backingReasons = new Map<Edge, BlockReason>();
 
@@ -188,6 +189,40 @@ export class BlockNode implements GraphParent {
    */
   get stats(): BlockDeviceStats {
     return nodeStats(this.info().highestWrittenOffset);
+  }
+
+  // --- copy-on-read
+
+  /** Reads keep in this node what they had to read from a backing file. */
+  get copiesOnRead(): boolean {
+    return this.#copyOnRead > 0;
+  }
+
+  /**
+   * From now on it {@link copiesOnRead}, until as many calls of `disableCopyOnRead`. Requests that
+   * were made before do as they did. Meanwhile no reopen makes the node read-only.
+   * (bdrv_enable_copy_on_read)
+   *
+   * @throws BlockError ENOMEDIUM once closed, EINVAL when it is read-only.
+   */
+  enableCopyOnRead(): void {
+    this.#checkOpen('copy-on-read');
+    if (this.readOnly) {
+      const text = 'copy-on-read cannot be used on a node that is read-only';
+      throw new BlockError(Errno.EINVAL, { operation: 'copy-on-read', node: this.name, text });
+    }
+    this.#copyOnRead += 1;
+    this.mirrorState();
+  }
+
+  /** (bdrv_disable_copy_on_read) @throws BlockUsageError when it was not enabled as often. */
+  disableCopyOnRead(): void {
+    this.#checkOpen('copy-on-read');
+    if (this.#copyOnRead === 0) {
+      throw new BlockUsageError(`copy-on-read is not enabled on node '${this.name}'`);
+    }
+    this.#copyOnRead -= 1;
+    this.mirrorState();
   }
 
   /** @internal */
@@ -299,6 +334,7 @@ export class BlockNode implements GraphParent {
       discardUnmap,
       inactive,
       detectZeroes: DETECT_ZEROES[detectZeroes],
+      copyOnRead: this.copiesOnRead,
     });
   }
 

@@ -118,10 +118,16 @@ function checkSame(bag: OptionBag, name: string, value: OptionValue): void {
   throw optionError(bag.pathOf(name), `cannot be changed from '${value}' to '${given}'`);
 }
 
-function checkCommon({ name, state }: BlockNode, { forceShare, readOnly }: CommonState): void {
+function checkCommon(
+  { name, state, copiesOnRead }: BlockNode,
+  { forceShare, readOnly }: CommonState,
+): void {
   if (forceShare !== state.forceShare) throw optionError('force-share', 'cannot be changed');
   if (!readOnly && state.readOnly && !state.mayWrite) {
     throw optionError('read-only', `node '${name}' was opened read-only for good`);
+  }
+  if (readOnly && !state.readOnly && copiesOnRead) {
+    throw optionError('read-only', `cannot be set while node '${name}' copies on read`);
   }
 }
 

@@ -72,4 +72,12 @@ void AioContext::resume_done() {
   }
 }
 
+bool AioContext::break_deadlock() {
+  ScriptWait* wait = is_idle() ? script_waits_.take_youngest() : nullptr;
+  if (wait != nullptr) {
+    wait->give_up(wait);
+  }
+  return wait != nullptr;
+}
+
 }  // namespace blk::aio

@@ -20,6 +20,7 @@
 #include "aio/inbox.hpp"
 #include "aio/list.hpp"
 #include "aio/runnable.hpp"
+#include "aio/script-wait.hpp"
 #include "aio/timer.hpp"
 
 namespace blk::aio {
@@ -85,6 +86,10 @@ class AioContext {
 
   /// True when something is ready now, so that a home must not sleep.
   bool has_ready() const { return !ready_.empty() || !inbox_.empty(); }
+  ScriptWaits& script_waits() { return script_waits_; }
+  /// About to sleep: when nothing could wake JavaScript, which waits for this home, one of the
+  /// waits in its way ends. True when there is something to run.
+  bool break_deadlock();
   /// Teardown: whatever is not under way fails with ECANCELED, and owners of endless work see
   /// is_closing() and end it.
   void close() {
@@ -122,6 +127,7 @@ class AioContext {
   Inbox inbox_;
   IntrusiveList<Runnable> ready_;
   IntrusiveList<IoOp> done_;
+  ScriptWaits script_waits_;
   bool in_turn_ = false;
   bool closing_ = false;
   std::uint32_t plugs_ = 0;

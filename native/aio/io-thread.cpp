@@ -68,7 +68,8 @@ void IoThread::main() {
   enter(kRunning);
   while (state_.load(std::memory_order_acquire) == kRunning) {
     // The state again: the turn may have answered the very wake-up that came with stop().
-    if (!turn() && state_.load(std::memory_order_acquire) == kRunning) {
+    if (!turn() && state_.load(std::memory_order_acquire) == kRunning &&
+        !context_->break_deadlock()) {
       context_->engine().wait(context_->next_deadline());
     }
   }

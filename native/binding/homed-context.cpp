@@ -66,7 +66,9 @@ void HomedContext::run_until(const bool& done) {
     const bool more = context_->turn();
     if (!done && !more && !context_->has_ready()) {
       context_->release();
-      context_->engine().wait(context_->next_deadline());
+      if (!context_->break_deadlock()) {
+        context_->engine().wait(context_->next_deadline());
+      }
     }
   }
 }

@@ -32,7 +32,8 @@ inline block::NodeState node_state_from(const ValueReader& object) {
           .read_only = object["readOnly"].boolean(),
           .no_flush = object["noFlush"].boolean(),
           .discard_unmap = object["discardUnmap"].boolean(),
-          .inactive = object["inactive"].boolean()};
+          .inactive = object["inactive"].boolean(),
+          .copy_on_read = object["copyOnRead"].boolean()};
 }
 
 }  // namespace blk::binding

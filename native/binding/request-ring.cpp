@@ -356,11 +356,16 @@ double RequestRing::run_sync() {
 }
 
 std::int64_t RequestRing::run_prepared(BoundRequest* request) {
-  struct SyncDone {
+  // From before the request begins until it is done, by the home's order.
+  struct SyncDone : aio::Runnable {
+    explicit SyncDone(aio::ScriptWaits& script_waits) : waits(script_waits) {
+      run = [](aio::Runnable* self) { static_cast<SyncDone*>(self)->waits.begin(); };
+    }
+    aio::ScriptWaits& waits;
     std::atomic<int> word{0};  // futex for a remote home
     bool here = false;
   };
-  SyncDone state;
+  SyncDone state(request->home->aio().script_waits());
   // Only JavaScript ends a drained section, and it would be waiting here (design.md: EDEADLK).
   if (request->backend->would_park(request->operation)) {
     return -EDEADLK;
@@ -369,16 +374,21 @@ std::int64_t RequestRing::run_prepared(BoundRequest* request) {
   HomedContext& home = *request->home;
   if (!home.is_remote()) {
     request->done = [](block::Request* done) {
-      static_cast<SyncDone*>(static_cast<BoundRequest*>(done)->owner)->here = true;
+      auto* sync = static_cast<SyncDone*>(static_cast<BoundRequest*>(done)->owner);
+      sync->waits.end();
+      sync->here = true;
     };
+    state.waits.begin();
     request->backend->submit(request);
     home.run_until(state.here);
   } else {
     request->done = [](block::Request* done) {
       auto* sync = static_cast<SyncDone*>(static_cast<BoundRequest*>(done)->owner);
+      sync->waits.end();
       sync->word.store(1, std::memory_order_release);
       aio::futex_wake(sync->word, 1);
     };
+    home.aio().post(&state);
     home.aio().post(request);
     while (state.word.load(std::memory_order_acquire) == 0) {
       aio::futex_wait(state.word, 0, aio::kNever);

@@ -137,6 +137,13 @@ bool FilterDriver::has_zero_init() const { return child_->node->has_zero_init();
 
 Task<std::int64_t> FilterDriver::allocated_size() { return child_->node->allocated_size(); }
 
+std::int64_t FilterDriver::cluster_size() const { return child_->node->driver().cluster_size(); }
+
+Task<Status> FilterDriver::pwrite_compressed_to_child(std::int64_t offset, std::int64_t bytes,
+                                                      IoView data) {
+  return child_->node->pwritev(*child_, offset, bytes, data, kRequestCompressed);
+}
+
 Task<Status> pwrite_zeroes_to_child(Edge& child, std::int64_t offset, std::int64_t bytes,
                                     RequestFlags flags) {
   if (!child.node->discard_unmap()) {

@@ -101,6 +101,7 @@ class Driver {
   virtual bool is_inserted() const { return true; }
 
   /// kRequestFua, kRequestMayUnmap ... that the driver honours by itself.
+  virtual RequestFlags supported_read_flags() const { return 0; }
   virtual RequestFlags supported_write_flags() const { return 0; }
   virtual RequestFlags supported_zero_flags() const { return 0; }
   /// Without it a zero-write goes straight to a bounce buffer.
@@ -204,7 +205,8 @@ class Driver {
 
   /// It is told of the steps of requests; the same for as long as it lives.
   virtual bool hears_debug_events() const { return false; }
-  /// A request has come to this step, here or in a parent, and goes on when the task is done.
+  /// A request has come to this step, here or in a parent, and goes on when the task is done, or
+  /// fails with its error.
   virtual aio::Task<Status> debug_event(DebugEvent /*event*/) { return Status(); }
 
   // --- drained sections
@@ -270,8 +272,13 @@ class FilterDriver : public Driver {
                                       std::int64_t bytes) override;
   bool has_zero_init() const override;
   aio::Task<std::int64_t> allocated_size() override;
+  std::int64_t cluster_size() const override;
 
  protected:
+  /// For those that let compressed writes pass: as such, to the child.
+  aio::Task<Status> pwrite_compressed_to_child(std::int64_t offset, std::int64_t bytes,
+                                               IoView data);
+
   /// Set by open(): the edge to the primary child.
   Edge* child_ = nullptr;
 };

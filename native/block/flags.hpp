@@ -15,7 +15,9 @@ inline constexpr RequestFlags kRequestSerialising = 1U << 4;  // excludes overla
 inline constexpr RequestFlags kRequestNoWait = 1U << 5;       // EBUSY instead of waiting
 inline constexpr RequestFlags kRequestWriteUnchanged = 1U
                                                        << 6;  // guest-visible data stays the same
-inline constexpr RequestFlags kRequestZeroWrite = 1U << 7;    // copy range: zeroes, and no reading
+inline constexpr RequestFlags kRequestCopyOnRead = 1U << 9;  // reads: what comes from below is kept
+inline constexpr RequestFlags kRequestPrefetch = 1U << 10;   // reads: only for that, no data
+inline constexpr RequestFlags kRequestZeroWrite = 1U << 7;   // copy range: zeroes, and no reading
 /// Not QEMU's: a backend does not throttle the request. Nodes never see it.
 inline constexpr RequestFlags kRequestUnthrottled = 1U << 8;
 

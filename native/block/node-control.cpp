@@ -68,13 +68,19 @@ Task<Status> Node::flush_slow() {
 Task<Status> Node::flush_disk_and_children(std::uint64_t generation) {
   const Edge* storage = primary_child();
   if (storage != nullptr) {
-    co_await storage->node->debug_event(DebugEvent::kFlushToOs);
+    Status status = co_await storage->node->debug_event(DebugEvent::kFlushToOs);
+    if (!status.ok()) {
+      co_return status;
+    }
   }
   if (flushed_generation_ < generation && !options_.state.no_flush) {
+    Status status;
     if (storage != nullptr) {
-      co_await storage->node->debug_event(DebugEvent::kFlushToDisk);
+      status = co_await storage->node->debug_event(DebugEvent::kFlushToDisk);
     }
-    Status status = co_await driver_->flush_to_disk();
+    if (status.ok()) {
+      status = co_await driver_->flush_to_disk();
+    }
     if (!status.ok()) {
       co_return status;
     }

@@ -17,7 +17,10 @@ Task<Status> Node::preadv(const Edge& /*via*/, std::int64_t offset, std::int64_t
   if (bytes == 0) {
     return Status();
   }
-  if (!is_simple(offset, bytes)) {
+  if (options_.state.copy_on_read) {
+    flags |= kRequestCopyOnRead;
+  }
+  if (!is_simple(offset, bytes) || (flags & kCopyingFlags) != 0) {
     return read_slow(offset, bytes, data, flags);
   }
   Task<Status> io = driver_->preadv(offset, bytes, data, flags);
@@ -40,16 +43,22 @@ Task<Status> Node::read_slow(std::int64_t offset, std::int64_t bytes, IoView dat
   count();
   InFlight counted(*this);
   TrackedRequest tracked(tracker_, TrackedType::kRead, offset, bytes);
+  if ((flags & kRequestCopyOnRead) != 0) {
+    tracked.make_serialising(cluster_unit());
+  }
   co_await tracker_.wait_for_conflicts(tracked);
   PaddedRequest padded(offset, bytes, limits_.request_alignment);
+  if ((flags & kRequestPrefetch) != 0) {
+    co_return co_await read_copying(padded.offset, padded.bytes, IoView(), flags);
+  }
   if (!padded.needed()) {
-    co_return co_await aligned_read(offset, bytes, data, flags);
+    co_return co_await read_copying(offset, bytes, data, flags);
   }
   if (!padded.allocate(limits_.memory_alignment)) {
     co_return Status(-ENOMEM, id());
   }
   const IoSlice wide = padded.widen(data);
-  co_return co_await aligned_read(padded.offset, padded.bytes, wide.view(), flags);
+  co_return co_await read_copying(padded.offset, padded.bytes, wide.view(), flags);
 }
 
 // Reads fragment by fragment; what lies past the last (partial) block of the node reads as zeroes

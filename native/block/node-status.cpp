@@ -91,6 +91,20 @@ Node* Node::next_layer() const {
   return next == children_.end() ? nullptr : (*next)->node.get();
 }
 
+Node* Node::backing_layer() const {
+  for (const Node* layer = this; layer != nullptr;) {
+    const Edge* filtered = nullptr;
+    for (const auto& child : layer->children_) {
+      if ((child->role & kChildCow) != 0) {
+        return child->node.get();
+      }
+      filtered = (child->role & kChildFiltered) != 0 ? child.get() : filtered;
+    }
+    layer = filtered != nullptr ? filtered->node.get() : nullptr;
+  }
+  return nullptr;
+}
+
 bool Node::is_above(std::uint32_t base) const {
   const Node* layer = this;
   while (layer != nullptr && layer->id() != base) {

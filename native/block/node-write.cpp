@@ -56,9 +56,12 @@ Task<Status> Node::finish_write(Task<Status> io, std::int64_t offset, std::int64
 }
 
 // Registers what kind of write this is and waits until it may run.
-Task<Status> Node::start_write(TrackedRequest& tracked, bool padded, RequestFlags flags) {
-  if (padded || (flags & kRequestSerialising) != 0) {
+Task<Status> Node::start_write(TrackedRequest& tracked, bool serialises, RequestFlags flags) {
+  if (serialises) {
     tracked.make_serialising(limits_.request_alignment);
+  }
+  if ((flags & kRequestSerialising) != 0) {
+    tracked.make_serialising(cluster_unit());
   }
   if ((flags & kRequestNoWait) != 0 && tracker_.has_conflict(tracked)) {
     co_return Status(-EBUSY, id());
@@ -76,8 +79,7 @@ Task<Status> Node::write_slow(std::int64_t offset, std::int64_t bytes, IoView da
   TrackedRequest tracked(tracker_, TrackedType::kWrite, offset,
                          grows ? kMaxLength - offset : bytes);
   PaddedRequest padded(offset, bytes, limits_.request_alignment);
-  const RequestFlags extra = grows ? kRequestSerialising : 0;
-  Status status = co_await start_write(tracked, padded.needed(), flags | extra);
+  Status status = co_await start_write(tracked, padded.needed() || grows, flags);
   if (!status.ok()) {
     co_return status;
   }
@@ -118,24 +120,24 @@ Task<Status> Node::read_padding(PaddedRequest& padded) {
 
 // One read of a read-modify-write, for the head, the tail or both.
 Task<Status> Node::read_ends(std::int64_t offset, iovec into, bool head, bool tail) {
+  Status status;
   if (head) {
-    co_await debug_event(DebugEvent::kPwritevRmwHead);
+    status = co_await debug_event(DebugEvent::kPwritevRmwHead);
   }
-  if (tail) {
-    co_await debug_event(DebugEvent::kPwritevRmwTail);
+  if (tail && status.ok()) {
+    status = co_await debug_event(DebugEvent::kPwritevRmwTail);
   }
-  const IoView view(&into, 1);
-  Status status = co_await aligned_read(offset, static_cast<std::int64_t>(into.iov_len), view, 0);
-  if (!status.ok()) {
-    co_return status;
+  if (status.ok()) {
+    const IoView view(&into, 1);
+    status = co_await aligned_read(offset, static_cast<std::int64_t>(into.iov_len), view, 0);
   }
-  if (head) {
-    co_await debug_event(DebugEvent::kPwritevRmwAfterHead);
+  if (head && status.ok()) {
+    status = co_await debug_event(DebugEvent::kPwritevRmwAfterHead);
   }
-  if (tail) {
-    co_await debug_event(DebugEvent::kPwritevRmwAfterTail);
+  if (tail && status.ok()) {
+    status = co_await debug_event(DebugEvent::kPwritevRmwAfterTail);
   }
-  co_return Status();
+  co_return status.at(id());
 }
 
 // Where the driver has no FUA of its own: one flush after everything was written (FUA-2..4). Not
@@ -154,15 +156,24 @@ Task<Status> Node::write_fua(std::int64_t offset, std::int64_t bytes, IoView dat
     co_return co_await zero_fua(offset, bytes, zero_flags);
   }
   const RequestFlags supported = driver_->supported_write_flags();
-  co_await debug_event(DebugEvent::kPwritev);
+  Status status = co_await debug_event(DebugEvent::kPwritev);
+  if (!status.ok()) {
+    co_return status.at(id());
+  }
   check_write_threshold(offset, bytes);
-  Status status = co_await write_pieces(offset, bytes, data, flags & supported);
-  co_await debug_event(DebugEvent::kPwritevDone);
-  note_write(offset, bytes, status);
+  status = co_await write_pieces(offset, bytes, data, flags & supported);
+  status = co_await write_done(offset, bytes, status);
   if (status.ok() && (flags & ~supported & kRequestFua) != 0) {
     status = co_await flush();
   }
   co_return status.at(id());
+}
+
+// The end of a write, which may have failed already.
+Task<Status> Node::write_done(std::int64_t offset, std::int64_t bytes, Status written) {
+  Status told = co_await debug_event(DebugEvent::kPwritevDone);
+  note_write(offset, bytes, written);
+  co_return written.ok() ? told : written;
 }
 
 // In order; the first error stops and earlier pieces stay written (RW-10).

@@ -117,8 +117,7 @@ Task<Status> Node::zero_slow(std::int64_t offset, std::int64_t bytes, RequestFla
   TrackedRequest tracked(tracker_, TrackedType::kWrite, offset,
                          grows ? kMaxLength - offset : bytes);
   const bool padded = !is_request_aligned(offset, bytes);
-  const RequestFlags extra = grows ? kRequestSerialising : 0;
-  Status status = co_await start_write(tracked, padded, flags | extra);
+  Status status = co_await start_write(tracked, padded || grows, flags);
   if (!status.ok()) {
     co_return status;
   }
@@ -162,11 +161,7 @@ Task<Status> Node::zero_padded(std::int64_t offset, std::int64_t bytes, RequestF
     const std::int64_t zeroes = std::min(bytes, align - padded.head);
     std::memset(padded.head_block() + padded.head, 0, static_cast<std::size_t>(zeroes));
     const iovec block{padded.head_block(), static_cast<std::size_t>(align)};
-    co_await debug_event(DebugEvent::kPwritev);
-    check_write_threshold(padded.offset, align);
-    status = co_await driver_->pwritev(padded.offset, align, IoView(&block, 1), write_flags);
-    co_await debug_event(DebugEvent::kPwritevDone);
-    note_write(padded.offset, align, status);
+    status = co_await write_block(padded.offset, IoView(&block, 1), write_flags);
     middle += align;
   }
   if (padded.tail != 0 && !one_block) {
@@ -178,22 +173,37 @@ Task<Status> Node::zero_padded(std::int64_t offset, std::int64_t bytes, RequestF
   if (status.ok() && padded.tail != 0 && !one_block) {
     std::memset(padded.tail_block(), 0, static_cast<std::size_t>(align - padded.tail));
     const iovec block{padded.tail_block(), static_cast<std::size_t>(align)};
-    co_await debug_event(DebugEvent::kPwritev);
-    check_write_threshold(end, align);
-    status = co_await driver_->pwritev(end, align, IoView(&block, 1), write_flags);
-    co_await debug_event(DebugEvent::kPwritevDone);
-    note_write(end, align, status);
+    status = co_await write_block(end, IoView(&block, 1), write_flags);
   }
   co_return status;
 }
 
+Task<Status> Node::write_block(std::int64_t offset, IoView block, RequestFlags flags) {
+  const std::int64_t align = limits_.request_alignment;
+  Status status = co_await debug_event(DebugEvent::kPwritev);
+  if (!status.ok()) {
+    co_return status;
+  }
+  check_write_threshold(offset, align);
+  status = co_await driver_->pwritev(offset, align, block, flags);
+  co_return co_await write_done(offset, align, status);
+}
+
 Task<Status> Node::aligned_zero(std::int64_t offset, std::int64_t bytes, RequestFlags flags) {
+  Status status = co_await debug_event(DebugEvent::kPwritevZero);
+  if (!status.ok()) {
+    co_return status;
+  }
+  check_write_threshold(offset, bytes);
+  status = co_await zero_pieces(offset, bytes, flags);
+  co_return co_await write_done(offset, bytes, status);
+}
+
+Task<Status> Node::zero_pieces(std::int64_t offset, std::int64_t bytes, RequestFlags flags) {
   const std::int64_t align =
       std::max<std::int64_t>(limits_.write_zeroes_alignment, limits_.request_alignment);
   ZeroPieces pieces(offset, bytes, align, aligned_limit(limits_.max_write_zeroes, align));
-  check_write_threshold(offset, bytes);
   Status status;
-  co_await debug_event(DebugEvent::kPwritevZero);
   while (status.ok() && !pieces.done()) {
     std::int64_t piece = pieces.next();
     status = co_await driver_->pwrite_zeroes(pieces.offset(), piece,
@@ -206,8 +216,6 @@ Task<Status> Node::aligned_zero(std::int64_t offset, std::int64_t bytes, Request
       pieces.advance(piece);
     }
   }
-  co_await debug_event(DebugEvent::kPwritevDone);
-  note_write(offset, bytes, status);
   co_return status;
 }
 

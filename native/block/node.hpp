@@ -72,6 +72,7 @@ struct NodeState {
   bool no_flush = false;       // cache.no-flush
   bool discard_unmap = false;  // discard=unmap
   bool inactive = false;       // another process may be writing
+  bool copy_on_read = false;   // every read is one that copies
 };
 
 struct NodeOptions {
@@ -98,6 +99,11 @@ class Node {
 
   // --- life and topology
   void add_child(std::unique_ptr<Edge> edge) { children_.push_back(std::move(edge)); }
+  /// What shows through where this node and the filters below it have nothing
+  /// (bdrv_backing_chain_next); null: nothing does.
+  Node* backing_layer() const;
+  /// It is the node `base`, or has it below.
+  bool is_above(std::uint32_t base) const;
   /// Null when there is no such edge.
   Edge* child(std::uint32_t key) const;
   /// Home thread, quiesced with nothing in flight.
@@ -235,6 +241,8 @@ class Node {
     }
   }
 
+  static constexpr RequestFlags kCopyingFlags = kRequestCopyOnRead | kRequestPrefetch;
+
   bool is_request_aligned(std::int64_t offset, std::int64_t bytes) const {
     return ((offset | bytes) & (limits_.request_alignment - 1)) == 0;
   }
@@ -256,15 +264,24 @@ class Node {
                               RequestFlags flags);
   aio::Task<Status> aligned_read(std::int64_t offset, std::int64_t bytes, IoView data,
                                  RequestFlags flags);
+  // node-copy-on-read.cpp
+  /// The bytes that are copied together, and that a request excludes others from.
+  std::int64_t cluster_unit() const;
+  aio::Task<Status> read_copying(std::int64_t offset, std::int64_t bytes, IoView data,
+                                 RequestFlags flags);
+  aio::Task<Status> copy_on_read(std::int64_t offset, std::int64_t bytes, IoView data);
+  aio::Task<std::int64_t> bytes_to_copy(std::int64_t offset, std::int64_t bytes);
+  aio::Task<Status> copy_up(std::int64_t offset, const aio::AlignedBuffer& buffer);
   // node-write.cpp
   /// Such a write becomes a zero-write if it, with its padding, is all zeroes (RW-14).
   bool detects_zeroes(RequestFlags flags) const;
   aio::Task<Status> finish_write(aio::Task<Status> io, std::int64_t offset, std::int64_t bytes);
   aio::Task<Status> write_slow(std::int64_t offset, std::int64_t bytes, IoView data,
                                RequestFlags flags);
-  aio::Task<Status> start_write(TrackedRequest& tracked, bool padded, RequestFlags flags);
+  aio::Task<Status> start_write(TrackedRequest& tracked, bool serialises, RequestFlags flags);
   aio::Task<Status> read_padding(PaddedRequest& padded);
   aio::Task<Status> read_ends(std::int64_t offset, iovec into, bool head, bool tail);
+  aio::Task<Status> write_done(std::int64_t offset, std::int64_t bytes, Status written);
   aio::Task<Status> write_pieces(std::int64_t offset, std::int64_t bytes, IoView data,
                                  RequestFlags flags);
   aio::Task<Status> write_fua(std::int64_t offset, std::int64_t bytes, IoView data,
@@ -283,7 +300,10 @@ class Node {
   aio::Task<Status> zero_slow(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
   aio::Task<Status> zero_padded(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
   aio::Task<Status> zero_fua(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
+  /// One block of a zero-write that is not all zeroes.
+  aio::Task<Status> write_block(std::int64_t offset, IoView block, RequestFlags flags);
   aio::Task<Status> aligned_zero(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
+  aio::Task<Status> zero_pieces(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
   aio::Task<Status> bounce_zero(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
   aio::Task<Status> discard_slow(std::int64_t offset, std::int64_t bytes);
   // node-status.cpp
@@ -292,7 +312,6 @@ class Node {
   const Edge* backing_child() const;
   /// The next layer of a backing chain (bdrv_filter_or_cow_bs); null at its end.
   Node* next_layer() const;
-  bool is_above(std::uint32_t base) const;
   // node-control.cpp
   aio::Task<Status> flush_slow();
   aio::Task<Status> flush_disk_and_children(std::uint64_t generation);

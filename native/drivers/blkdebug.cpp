@@ -142,7 +142,10 @@ Task<Status> BlkdebugDriver::debug_event(DebugEvent event) {
 
 Task<Status> BlkdebugDriver::suspend(std::vector<std::string> tags) {
   for (const std::string& tag : tags) {
-    co_await suspended_.wait(tag);
+    const int error = co_await suspended_.wait(tag, node_->context());
+    if (error != 0) {
+      co_return Status(error);
+    }
   }
   co_return Status();
 }

@@ -5,6 +5,7 @@
 #include "drivers/blkdebug.hpp"
 #include "drivers/blklogwrites.hpp"
 #include "drivers/blkverify.hpp"
+#include "drivers/copy-on-read.hpp"
 #include "drivers/file.hpp"
 #include "drivers/host-device.hpp"
 #include "drivers/null.hpp"
@@ -31,6 +32,8 @@ void register_builtin(block::DriverRegistry& registry) {
                []() -> std::unique_ptr<Driver> { return std::make_unique<BlkverifyDriver>(); });
   registry.add("blklogwrites",
                []() -> std::unique_ptr<Driver> { return std::make_unique<BlklogwritesDriver>(); });
+  registry.add("copy-on-read",
+               []() -> std::unique_ptr<Driver> { return std::make_unique<CopyOnReadDriver>(); });
   registry.add("throttle",
                []() -> std::unique_ptr<Driver> { return std::make_unique<ThrottleDriver>(); });
   registry.add("x-probe",

@@ -18,6 +18,8 @@ std::vector<ProbeHolds::Rule>::const_iterator ProbeHolds::rule_for(ProbeHook hoo
 
 bool ProbeHolds::holds(ProbeHook hook) const { return rule_for(hook) != rules_.end(); }
 
-aio::WaitQueue::Waiter ProbeHolds::wait(ProbeHook hook) { return held_.wait(rule_for(hook)->tag); }
+HeldRequests::Wait ProbeHolds::wait(ProbeHook hook, aio::AioContext& context) {
+  return held_.wait(rule_for(hook)->tag, context);
+}
 
 }  // namespace blk::drivers

@@ -21,7 +21,7 @@ class ProbeHolds {
 
   bool holds(ProbeHook hook) const;
   /// Waits under the tag that was set first. Only when holds().
-  aio::WaitQueue::Waiter wait(ProbeHook hook);
+  HeldRequests::Wait wait(ProbeHook hook, aio::AioContext& context);
 
  private:
   struct Rule {

@@ -23,7 +23,10 @@ block::Edge* ProbeDriver::backing() const {
 Task<Status> ProbeDriver::enter(ProbeHook hook) {
   hooks_.count(hook);
   if (holds_.holds(hook)) {
-    co_await holds_.wait(hook);
+    const int error = co_await holds_.wait(hook, node_->context());
+    if (error != 0) {
+      co_return Status(error);
+    }
   }
   co_return Status(hooks_.take_failure(hook));
 }

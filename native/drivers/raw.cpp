@@ -97,7 +97,10 @@ Task<Status> RawDriver::preadv(std::int64_t offset, std::int64_t bytes, block::I
 
 Task<Status> RawDriver::read_told(std::int64_t offset, std::int64_t bytes, block::IoView data,
                                   block::RequestFlags flags) {
-  co_await child_->node->debug_event(block::DebugEvent::kReadAio);
+  Status status = co_await child_->node->debug_event(block::DebugEvent::kReadAio);
+  if (!status.ok()) {
+    co_return status;
+  }
   co_return co_await child_->node->preadv(*child_, offset, bytes, data, flags);
 }
 
@@ -117,7 +120,10 @@ Task<Status> RawDriver::pwritev(std::int64_t offset, std::int64_t bytes, block::
 
 Task<Status> RawDriver::write_told(std::int64_t offset, std::int64_t bytes, block::IoView data,
                                    block::RequestFlags flags) {
-  co_await child_->node->debug_event(block::DebugEvent::kWriteAio);
+  Status status = co_await child_->node->debug_event(block::DebugEvent::kWriteAio);
+  if (!status.ok()) {
+    co_return status;
+  }
   co_return co_await child_->node->pwritev(*child_, offset, bytes, data, flags);
 }
 

@@ -78,6 +78,12 @@ Task<Status> ThrottleDriver::pwrite_zeroes(std::int64_t offset, std::int64_t byt
                    [=, this] { return FilterDriver::pwrite_zeroes(offset, bytes, flags); });
 }
 
+Task<Status> ThrottleDriver::pwritev_compressed(std::int64_t offset, std::int64_t bytes,
+                                                block::IoView data) {
+  return throttled(*member_, Direction::kWrite, bytes,
+                   [=, this] { return pwrite_compressed_to_child(offset, bytes, data); });
+}
+
 Task<Status> ThrottleDriver::pdiscard(std::int64_t offset, std::int64_t bytes) {
   return throttled(*member_, Direction::kWrite, bytes,
                    [=, this] { return FilterDriver::pdiscard(offset, bytes); });

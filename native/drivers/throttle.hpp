@@ -21,6 +21,9 @@ class ThrottleDriver final : public block::FilterDriver {
                                    block::RequestFlags flags) override;
   aio::Task<block::Status> pwrite_zeroes(std::int64_t offset, std::int64_t bytes,
                                          block::RequestFlags flags) override;
+  bool has_compressed_write() const override { return true; }
+  aio::Task<block::Status> pwritev_compressed(std::int64_t offset, std::int64_t bytes,
+                                              block::IoView data) override;
   aio::Task<block::Status> pdiscard(std::int64_t offset, std::int64_t bytes) override;
 
   throttle::Member* throttle() override { return &*member_; }

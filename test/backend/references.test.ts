@@ -13,7 +13,7 @@ import {
 } from '../../lib/index.js';
 import { fileOptions, onEveryEngineAndHome, scratchFolder } from '../support/matrix.js';
 import { fastDisk, slowDisk } from '../support/null-disk.js';
-import { codeOf, openFlags, submittedBy } from '../support/requests.js';
+import { codeOf, codeThrown, openFlags, submittedBy } from '../support/requests.js';
 import { isSettled } from '../support/waiting.js';
 
 const folder = scratchFolder();
@@ -43,6 +43,13 @@ onEveryEngineAndHome((context) => {
     expect([first.permissions, first.shared]).toEqual([[], everything]);
     expect(blk.context).toBe(context());
     expect(BlockBackend.all()).toEqual([first, blk]);
+  });
+
+  test('LC-1: it has counted nothing yet, and counts invalid and failed requests', async () => {
+    await using blk = empty();
+    const { account_invalid, account_failed, timed_stats, ...counters } = blk.stats;
+    expect([account_invalid, account_failed, timed_stats]).toEqual([true, true, []]);
+    expect(new Set(Object.values(counters))).toEqual(new Set([0]));
   });
 
   test('LC-2: no backend counts 0 references, a live one those who hold it', async () => {
@@ -146,6 +153,17 @@ onEveryEngineAndHome((context) => {
     expect(order).toEqual(['callback', true, false, true]);
     expect([blk.root, blk.rootState.readOnly, root?.isClosed]).toEqual([undefined, true, true]);
     expect([BlockBackend.all(), blk.name, blk.device]).toEqual([[], '', undefined]);
+  });
+
+  test('LC-8: statistics go last: they know of all requests, and then they are gone', async () => {
+    const blk = await open(slowDisk(), { accountRequests: true });
+    const seen: number[] = [];
+    blk.addRemoveNotifier(() => seen.push(blk.stats.rd_operations));
+    const reads = [1, 2, 3].map(() => blk.pread(0, Buffer.alloc(512)));
+    await blk.close();
+    expect(await Promise.all(reads)).toEqual([512, 512, 512]);
+    expect(seen).toEqual([3]);
+    expect(codeThrown(() => blk.stats)).toBe('ENOMEDIUM');
   });
 
   test('LC-9: with an insert, remove or context notifier the last reference cannot be dropped', async () => {

@@ -345,6 +345,28 @@ describe('the throttle driver', () => {
     group.delete();
   });
 
+  test('TQ-14: compressed writes are charged as writes, and stay compressed below the filter', async () => {
+    await using fixture = new Fixture();
+    const { dispatches } = fixture;
+    const group = new ThrottleGroup('f', { 'bps-write': 65536 });
+    const blk = await fixture.disk({
+      driver: 'throttle',
+      'throttle-group': 'f',
+      file: { driver: 'x-probe', 'node-name': 'p', compress: true },
+    });
+    const data = Buffer.alloc(65536);
+    for (let index = 0; index < 3; index += 1) {
+      dispatches.note('compressed', blk.pwriteCompressed(index * 65536, data));
+    }
+    dispatches.note('last', blk.pwrite(0, data));
+    await dispatches.advanceTo(5 * SECOND);
+    // As for three plain writes: the bucket holds a tenth of a second.
+    expect(dispatches.timesOf('last')).toEqual([2900 * MS]);
+    expect(probe('p').counters()).toMatchObject({ pwriteCompressed: 3, pwrite: 1 });
+    await blk.close();
+    group.delete();
+  });
+
   test('throttle: a section over the filter lets go what waits in it', async () => {
     await using fixture = new Fixture();
     const { dispatches } = fixture;

@@ -285,6 +285,50 @@ onEveryEngineAndHome((context) => {
     expect(await counted(() => blk.pdiscard(0, 4096))).toEqual({});
     await blk.close();
   });
+
+  describe('while JavaScript waits', () => {
+    test('TDRV-8: a synchronous request at a breakpoint is EDEADLK, and nothing is held', async () => {
+      const requests: [BlkdebugEvent, (blk: BlockBackend) => unknown][] = [
+        ['read_aio', (blk) => blk.preadSync(0, block())],
+        ['write_aio', (blk) => blk.pwriteSync(0, block())],
+        ['pwritev', (blk) => blk.pwriteSync(0, block())],
+        ['pwritev_done', (blk) => blk.pwriteSync(0, block())],
+        ['pwritev_rmw_head', (blk) => blk.pwriteSync(100, block())],
+        ['pwritev_rmw_after_head', (blk) => blk.pwriteSync(100, block())],
+        ['pwritev_rmw_tail', (blk) => blk.pwriteSync(100, block())],
+        ['pwritev_rmw_after_tail', (blk) => blk.pwriteSync(100, block())],
+        ['pwritev_zero', (blk) => blk.pwriteZeroesSync(0, 4096)],
+        ['flush_to_os', (blk) => blk.flushSync()],
+        ['flush_to_disk', (blk) => blk.flushSync()],
+      ];
+      for (const [event, request] of requests) {
+        // Of their own steps nodes tell their own driver, of others their child's.
+        const opened = event.startsWith('pwritev') ? debugged : raw;
+        const { blk, dbg } = await opened({ align: 4096 });
+        await blk.pwrite(0, Buffer.alloc(4096));
+        dbg.breakpoint(event, 'A');
+        expect([event, codeThrown(() => request(blk))]).toEqual([event, 'EDEADLK']);
+        expect(dbg.suspendedCount('A')).toBe(0);
+        expect([event, codeThrown(() => request(blk))]).toEqual([event, 'none']);
+        await blk.close();
+      }
+    });
+
+    test('TDRV-8: a request that was held before stays held, and the call returns', async () => {
+      const { blk, dbg } = await raw();
+      dbg.breakpoint('write_aio', 'A');
+      const held = blk.pwrite(0, block());
+      await suspended(dbg, 'A');
+      expect(blk.preadSync(4096, block())).toBe(512);
+      dbg.breakpoint('read_aio', 'B');
+      expect(codeThrown(() => blk.preadSync(4096, block()))).toBe('EDEADLK');
+      expect([dbg.suspendedCount('A'), dbg.suspendedCount('B')]).toEqual([1, 0]);
+      expect(await isSettled(held)).toBe(false);
+      dbg.resume('A');
+      expect(await held).toBe(512);
+      await blk.close();
+    });
+  });
 });
 
 // On Node's loop, a request that needs no waiting is done within its submission.

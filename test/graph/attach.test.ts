@@ -238,6 +238,19 @@ onEveryEngineAndHome((context) => {
     expect([kept(), next.root?.parents[0]?.permissions]).toEqual([before, 3]);
   });
 
+  test('ATT-9: statistics stay when the medium goes, and go on with the next one', async () => {
+    await using blk = await open(fastDisk(), { accountRequests: true });
+    await blk.pread(0, Buffer.alloc(1024));
+    const before = blk.stats;
+    expect(before).toMatchObject({ rd_operations: 1, rd_bytes: 1024, failed_rd_operations: 0 });
+    await blk.remove();
+    expect({ ...blk.stats, idle_time_ns: 0 }).toEqual({ ...before, idle_time_ns: 0 });
+    await using _next = await open(fastDisk({ 'node-name': 'next' }));
+    await blk.insert('next');
+    await blk.pread(0, Buffer.alloc(512));
+    expect(blk.stats).toMatchObject({ rd_operations: 2, rd_bytes: 1536 });
+  });
+
   test('ATT-10: removal keeps the context of the backend; the node goes home, and comes again', async () => {
     const node = await monitorNode({ driver: 'raw', 'node-name': 'n', file: fastDisk() });
     await using blk = empty();
