@@ -11,8 +11,8 @@ makes every state that a crash can leave and looks for what was acknowledged as 
 
   --runs N      seeds to try, one after the other (default 5)
   --seed N      of the first run; the others count up from it (default: by chance)
-  --steps N     writes and flushes of a run (default 10000, at least 2000)
-  --subsets N   of the writes of each flush epoch (default 50, at least 20)
+  --steps N     writes and flushes of a run (default 3000, at least 2000)
+  --subsets N   of the writes of each flush epoch (default 30, at least 20)
   --help        this text
 
 It ends at the first run that fails, and says with which seed.
@@ -21,8 +21,8 @@ It ends at the first run that fails, and says with which seed.
 const options = {
   runs: { type: 'string', default: '5' },
   seed: { type: 'string', default: String(1 + Math.floor(Math.random() * 2 ** 30)) },
-  steps: { type: 'string', default: '10000' },
-  subsets: { type: 'string', default: '50' },
+  steps: { type: 'string', default: '3000' },
+  subsets: { type: 'string', default: '30' },
   help: { type: 'boolean', default: false },
 };
 const LEAST = { runs: 1, seed: 0, steps: 2000, subsets: 20 };
