@@ -29,6 +29,8 @@ const FEATURES = [
   // Where it comes from.
   { name: 'limits', limited: true, accounted: false },
   { name: 'accounting', limited: false, accounted: true },
+  // What two disks of one kind differ by: how far the others can be believed.
+  { name: 'neither', limited: false, accounted: false },
 ];
 
 async function openDisk({ limited = false, accounted = false }) {
