@@ -3,8 +3,8 @@
 // Every disk is a graph of its own: backend -> raw -> raw -> null-co. With few and with many of
 // them open, one more is opened, its permissions are changed, and it is closed again, over and over.
 import { BlockBackend } from 'block-backend';
-import Table from 'cli-table3';
 import { parseFlags } from './lib/flags.mjs';
+import { log, printTable, report, run as runBench } from './lib/report.mjs';
 import { median } from './lib/statistics.mjs';
 
 const LIMIT = 2;
@@ -27,8 +27,6 @@ Compares what opening, changing the permissions of and closing a disk costs with
   --check  exit with 1 if a target was missed
   --json   print the rows as JSON
 `;
-
-const log = (text) => process.stderr.write(`bench: ${text}\n`);
 
 const options = (index) => ({
   driver: 'raw',
@@ -140,13 +138,7 @@ function print(rows, { few, many }) {
     'target',
     'met',
   ];
-  const table = new Table({
-    head,
-    colAligns: head.map((_, index) => (index === 0 ? 'left' : 'right')),
-    style: { head: [], border: [], compact: true },
-  });
-  table.push(...rows.map(cells));
-  process.stdout.write(`${table.toString()}\n`);
+  printTable(head, rows.map(cells));
 }
 
 async function main() {
@@ -157,13 +149,7 @@ async function main() {
     : { few: 10, many: 1000, rounds: 9, repetitions: 100 };
   const medians = await run(sizes);
   const rows = Object.keys(NAMES).map((kind) => rowOf(kind, medians));
-  if (values.json) process.stdout.write(`${JSON.stringify({ rows }, undefined, 2)}\n`);
-  else print(rows, sizes);
-  if (values.check && rows.some((row) => row.met === false)) process.exitCode = 1;
+  report(values, rows, () => print(rows, sizes));
 }
 
-main().catch((error) => {
-  const isUsage = String(error.code).startsWith('ERR_PARSE_ARGS');
-  log(isUsage ? error.message : error.stack);
-  process.exitCode = isUsage ? 2 : 1;
-});
+runBench(main);

@@ -1,11 +1,11 @@
 // `npm run bench`: this package against others, in ratios; absolute numbers mean little elsewhere.
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, loadavg } from 'node:os';
-import Table from 'cli-table3';
 import { latenessRows } from './lateness.mjs';
 import { parseFlags } from './lib/flags.mjs';
 import { withImage } from './lib/image.mjs';
 import { BLOCK } from './lib/read-loop.mjs';
+import { log, printTable, report, run } from './lib/report.mjs';
 import { throughputRows } from './throughput.mjs';
 
 const IMAGE_BYTES = 1024 ** 3;
@@ -19,8 +19,6 @@ timers are meanwhile. All sides run in turns, each in a process of its own.
   --check  exit with 1 if a target was missed
   --json   print the rows as JSON
 `;
-
-const log = (text) => process.stderr.write(`bench: ${text}\n`);
 
 /** Why a peer cannot run, by name. */
 function missingPeers() {
@@ -61,13 +59,7 @@ function cells({ name, skipped, unit, value, low, high, ours, theirs, target, me
 }
 
 function print(rows) {
-  const table = new Table({
-    head: HEAD,
-    colAligns: HEAD.map((_, index) => (index === 0 ? 'left' : 'right')),
-    style: { head: [], border: [], compact: true },
-  });
-  table.push(...rows.map(cells));
-  process.stdout.write(`${table.toString()}\n${FOOTNOTE}`);
+  printTable(HEAD, rows.map(cells), FOOTNOTE);
 }
 
 /** Another program that computes turns even ratios into noise. */
@@ -89,13 +81,7 @@ async function main() {
     return [...throughput, ...(await latenessRows(settings, log))];
   });
   warnIfBusy();
-  if (values.json) process.stdout.write(`${JSON.stringify({ rows }, undefined, 2)}\n`);
-  else print(rows);
-  if (values.check && rows.some((row) => row.met === false)) process.exitCode = 1;
+  report(values, rows, print);
 }
 
-main().catch((error) => {
-  const isUsage = String(error.code).startsWith('ERR_PARSE_ARGS');
-  log(isUsage ? error.message : error.stack);
-  process.exitCode = isUsage ? 2 : 1;
-});
+run(main);

@@ -2,9 +2,9 @@
 // that has neither, on a driver that does nothing. Both disks live in one process: what one process
 // has over another, such as where its memory lies, is more than what is measured.
 import { BlockBackend } from 'block-backend';
-import Table from 'cli-table3';
 import { parseFlags } from './lib/flags.mjs';
 import { BLOCK, readsPerSecond } from './lib/read-loop.mjs';
+import { log, printTable, report, run } from './lib/report.mjs';
 import { median, percentile } from './lib/statistics.mjs';
 
 const DEPTH = 32;
@@ -21,8 +21,6 @@ reached and accounting, with reads that have neither, in turns.
   --check  exit with 1 if a target was missed
   --json   print the rows as JSON
 `;
-
-const log = (text) => process.stderr.write(`bench: ${text}\n`);
 
 const FEATURES = [
   { name: 'limits and accounting', limited: true, accounted: true, target: LEAST },
@@ -114,13 +112,7 @@ function cells({ name, pairs, plain, featured, value, low, high, target, met }) 
 
 function print(rows) {
   const head = ['with', 'pairs', 'reads/s without', 'with', 'ratio', 'quartiles', 'target', 'met'];
-  const table = new Table({
-    head,
-    colAligns: head.map((_, index) => (index === 0 ? 'left' : 'right')),
-    style: { head: [], border: [], compact: true },
-  });
-  table.push(...rows.map(cells));
-  process.stdout.write(`${table.toString()}\n`);
+  printTable(head, rows.map(cells));
 }
 
 async function main() {
@@ -129,13 +121,7 @@ async function main() {
   const pace = values.quick ? { pairs: 2, seconds: 0.1 } : { pairs: 21, seconds: 0.5 };
   const rows = [];
   for (const feature of FEATURES) rows.push(rowOf(feature, await pairsOf(feature, pace)));
-  if (values.json) process.stdout.write(`${JSON.stringify({ rows }, undefined, 2)}\n`);
-  else print(rows);
-  if (values.check && rows.some((row) => row.met === false)) process.exitCode = 1;
+  report(values, rows, print);
 }
 
-main().catch((error) => {
-  const isUsage = String(error.code).startsWith('ERR_PARSE_ARGS');
-  log(isUsage ? error.message : error.stack);
-  process.exitCode = isUsage ? 2 : 1;
-});
+run(main);

@@ -1,8 +1,8 @@
 // `npm run bench:throttle`: how exactly limits are kept in real time, beside two other limiters.
-import Table from 'cli-table3';
 import { runSide } from './lib/child.mjs';
 import { parseFlags } from './lib/flags.mjs';
 import { readIntoCache, withImage } from './lib/image.mjs';
+import { log, printTable, report, run } from './lib/report.mjs';
 
 const KIB = 1024;
 const MIB = 1024 ** 2;
@@ -31,8 +31,6 @@ const FOOTNOTE = `Deviation from the limit, without the first 100 ms. p99 late: 
 after the moment at which the limit lets it go. Peers: the same reads behind their
 algorithm in JavaScript, buckets of a second's worth.
 `;
-
-const log = (text) => process.stderr.write(`bench: ${text}\n`);
 
 function cases(quick) {
   const bytes = BYTES.flatMap((limit) =>
@@ -101,17 +99,12 @@ const percent = (value) =>
 
 function print(rows) {
   const head = ['limit', 'ours', 'p99 late', 'met', ...PEERS];
-  const table = new Table({
-    head,
-    colAligns: head.map((_, index) => (index === 0 ? 'left' : 'right')),
-    style: { head: [], border: [], compact: true },
-  });
-  for (const { name, off, late, met, ...peers } of rows) {
+  const cells = rows.map(({ name, off, late, met, ...peers }) => {
     const lateness = late === undefined ? '' : `${late.toFixed(2)} ms`;
     const others = PEERS.map((peer) => percent(peers[peer]));
-    table.push([name, percent(off), lateness, met ? 'yes' : 'NO', ...others]);
-  }
-  process.stdout.write(`${table.toString()}\n${FOOTNOTE}`);
+    return [name, percent(off), lateness, met ? 'yes' : 'NO', ...others];
+  });
+  printTable(head, cells, FOOTNOTE);
 }
 
 async function main() {
@@ -119,13 +112,7 @@ async function main() {
   if (values === undefined) return;
   const settings = { seconds: values.quick ? 2 : 10, quick: values.quick };
   const rows = await withImage(16 * MIB, (image) => measure(settings, image));
-  if (values.json) process.stdout.write(`${JSON.stringify({ rows }, undefined, 2)}\n`);
-  else print(rows);
-  if (values.check && rows.some(({ met }) => !met)) process.exitCode = 1;
+  report(values, rows, print);
 }
 
-main().catch((error) => {
-  const isUsage = String(error.code).startsWith('ERR_PARSE_ARGS');
-  log(isUsage ? error.message : error.stack);
-  process.exitCode = isUsage ? 2 : 1;
-});
+run(main);

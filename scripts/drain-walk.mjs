@@ -9,7 +9,8 @@ import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { setupAndBuild } from './build.mjs';
 import { runJest } from './lib/jest.mjs';
-import { inRoot, log, main, UserError } from './lib/project.mjs';
+import { wholeNumber } from './lib/options.mjs';
+import { inRoot, log, main } from './lib/project.mjs';
 import { runNode } from './lib/run.mjs';
 
 const test = 'test/graph/drain-walk.test.ts';
@@ -20,12 +21,6 @@ const options = {
   seed: { type: 'string', default: String(randomInt(2 ** 31)) },
   sanitize: { type: 'string' },
 };
-
-function wholeNumber(name, text, least) {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= least) return value;
-  throw new UserError(`--${name}: a whole number of at least ${least} was expected, not '${text}'`);
-}
 
 await main(import.meta, async (args) => {
   const { values } = parseArgs({ args, options });

@@ -9,7 +9,8 @@ import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { setupAndBuild } from './build.mjs';
 import { runJest } from './lib/jest.mjs';
-import { log, main, UserError } from './lib/project.mjs';
+import { wholeNumber } from './lib/options.mjs';
+import { log, main } from './lib/project.mjs';
 
 const test = 'test/throttle/throttle-walk.test.ts';
 
@@ -17,12 +18,6 @@ const options = {
   groups: { type: 'string', default: '10000' },
   seed: { type: 'string', default: String(randomInt(2 ** 31)) },
 };
-
-function wholeNumber(name, text, least) {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= least) return value;
-  throw new UserError(`--${name}: a whole number of at least ${least} was expected, not '${text}'`);
-}
 
 await main(import.meta, async (args) => {
   const { values } = parseArgs({ args, options });

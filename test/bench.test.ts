@@ -53,7 +53,12 @@ describe('npm run bench:cost', () => {
     const script = join(__dirname, '../bench/throttle-cost.mjs');
     const { stdout } = await promisify(execFile)(process.execPath, [script, '--quick', '--json']);
     const { rows } = JSON.parse(stdout) as { rows: { name: string; value: number }[] };
-    expect(rows.map(({ name }) => name)).toEqual(['limits and accounting', 'limits', 'accounting']);
+    expect(rows.map(({ name }) => name)).toEqual([
+      'limits and accounting',
+      'limits',
+      'accounting',
+      'neither',
+    ]);
     for (const { value } of rows) expect(value).toBeGreaterThan(0);
   });
 });
