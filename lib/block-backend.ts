@@ -4,7 +4,8 @@ import type { Handle } from './aio/native-binding.js';
 import { AioForms } from './backend/aio-forms.js';
 import type { LegacyDriveInfo } from './backend/device.js';
 import { BackendLimits } from './backend/limits.js';
-import { type RequestOwner, RequestPort } from './backend/request-port.js';
+import { RootOwner } from './backend/request-owner.js';
+import { RequestPort } from './backend/request-port.js';
 import {
   type BackendInfo,
   type BackendSettings,
@@ -71,7 +72,7 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
     root.end = () => this.#endUnheld();
     this.graphRoot = root;
     root.activateHook = (change) => this.activateLocked(change);
-    this.port = new RequestPort(env, root.handle, ownerOf(root));
+    this.port = new RequestPort(env, root.handle, new RootOwner(root));
     this.aio = new AioForms(this.port);
     this.accounting.begin(settings);
     this.accountRequests = settings.accountRequests === true;
@@ -451,20 +452,3 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
 }
 
 useHeaderReader((node, bytes, change) => BlockBackend.readHeader(node, bytes, change));
-
-function ownerOf(root: GraphRoot): RequestOwner {
-  return {
-    get name() {
-      return root.deviceName;
-    },
-    get leavesReadBuffers() {
-      return root.leavesReadBuffers;
-    },
-    nodeName: (id) => graph().nodeName(id),
-    medium() {
-      if (root.edge === undefined) return undefined;
-      const { child, permissions } = root.edge;
-      return { length: root.length, readOnly: child.readOnly, permissions };
-    },
-  };
-}

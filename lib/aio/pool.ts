@@ -40,7 +40,7 @@ export class BufferPool {
     const size = roundUp(bytes, unit);
     if (size >= LARGE) {
       const own = this.#create(roundUp(bytes, PAGE));
-      return isFailure(own) ? own : Buffer.from(own, 0, bytes);
+      return isFailure(own) ? own : this.#regions.place(own, 0, bytes);
     }
     let chunk = this.#chunk;
     let start = roundUp(this.#used, unit);
@@ -53,7 +53,7 @@ export class BufferPool {
     this.#used = start + size;
     // A full chunk belongs to its buffers alone.
     this.#chunk = this.#used === CHUNK ? undefined : chunk;
-    return Buffer.from(chunk, start, bytes);
+    return this.#regions.place(chunk, start, bytes);
   }
 
   #create(bytes: number): ArrayBuffer | NativeFailure {

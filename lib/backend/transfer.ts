@@ -3,6 +3,7 @@
 import { types } from 'node:util';
 import type { Environment } from '../aio/environment.js';
 import { isFailure } from '../aio/native-binding.js';
+import { placementOf } from '../aio/regions.js';
 import type { Lease } from '../aio/slab.js';
 import type { KeptMemory, VectorCopy } from '../aio/slots.js';
 import { BlockUsageError } from '../errors/block-error.js';
@@ -52,12 +53,18 @@ export class Transfer {
   /** One buffer. `copiesIn`: its content matters. Returns 0 or a negative errno. */
   setBuffer(view: ArrayBufferView, copiesIn: boolean): number {
     this.#reset();
-    const byteLength = byteLengthOf(view);
+    const placement = placementOf(view);
+    const byteLength = placement?.length ?? byteLengthOf(view);
     this.length = byteLength;
     this.kept = view;
     // A longer request goes to native/ without memory, which refuses it before it would touch any.
     if (byteLength === 0 || byteLength > MAX_TRANSFER) return 0;
     this.buffers = 1;
+    if (placement !== undefined) {
+      this.region = placement.region;
+      this.regionOffset = placement.offset;
+      return 0;
+    }
     const region = this.#environment.regions.find(view);
     if (region !== undefined) {
       this.region = region.id;
