@@ -81,7 +81,9 @@ export {
   type BlockEvents,
   type BlockWriteThresholdEvent,
   blockEvents,
+  type DeviceTrayMovedEvent,
 } from './graph/block-events.js';
+export type { BlockDevOps } from './graph/device-ops.js';
 export type { DrainSection } from './graph/drain.js';
 export { type DrawingFormat, drawGraph } from './graph/draw/draw.js';
 export type { ImageMeasures } from './graph/driver-definition.js';
@@ -102,7 +104,6 @@ export type { DetectZeroes } from './graph/node-state.js';
 export type { BlockOperation, BlockReason } from './graph/op-blockers.js';
 export type { BlockdevOptions, CacheOptions, CommonOptions } from './graph/options.js';
 export type { PermissionName } from './graph/permissions.js';
-export type { DeviceOps } from './graph/root.js';
 export { RunState, type RunStateHandler, type RunStateName } from './graph/run-state.js';
 export { METRICS_CONTENT_TYPE, metrics } from './metrics/metrics.js';
 export {

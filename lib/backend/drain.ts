@@ -1,7 +1,7 @@
 import { BlockUsageError } from '../errors/block-error.js';
+import type { BlockDevOps } from '../graph/device-ops.js';
 import { type DrainSection, withNode } from '../graph/drain.js';
 import { graph } from '../graph/graph.js';
-import type { DeviceOps } from '../graph/root.js';
 import { BackendContexts } from './contexts.js';
 
 /** Drained sections that begin at a backend. */
@@ -9,7 +9,7 @@ export abstract class BackendDrain extends BackendContexts {
   readonly #sections: DrainSection[] = [];
 
   /** What the device on this backend wants to know of drained sections. (blk_set_dev_ops) */
-  setDeviceOps(ops: DeviceOps | undefined): void {
+  setDeviceOps(ops: BlockDevOps | undefined): void {
     this.graphRoot.setDeviceOps(ops);
     this.kickDrain();
   }

@@ -10,7 +10,7 @@ import { type Environment, environment } from '../aio/environment.js';
 import { type Handle, isFailure, type NativeChild } from '../aio/native-binding.js';
 import { failureError } from '../errors/native-failure.js';
 import { emitNativeWarning } from '../errors/native-warning.js';
-import { blockEvents } from './block-events.js';
+import { emitBlockEvent } from './block-events.js';
 import { moveContext } from './context-move.js';
 import { type DrainMember, type DrainSection, Drains } from './drain.js';
 import { Edge } from './edge.js';
@@ -18,7 +18,6 @@ import { type GraphChange, GraphLock } from './graph-lock.js';
 import type { Plan } from './image-options.js';
 import { Names } from './names.js';
 import { BlockNode, NEEDS_WRITING } from './node.js';
-import { callForeign } from './notifiers.js';
 import { openNamedBacking } from './open-image.js';
 import { optionError } from './option-bag.js';
 import type { ChildPlan, NodePlan } from './options.js';
@@ -69,7 +68,7 @@ export class Graph {
         'amount-exceeded': event.exceeded,
         'write-threshold': event.threshold,
       });
-      callForeign(() => blockEvents.emit('BLOCK_WRITE_THRESHOLD', data), false);
+      emitBlockEvent('BLOCK_WRITE_THRESHOLD', data);
     }
   }
 

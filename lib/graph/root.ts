@@ -5,24 +5,13 @@ import type { Handle, NativeBackendInfo, NativeBinding } from '../aio/native-bin
 import { ChildRole, Permission } from '../aio/protocol.js';
 import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
+import type { BlockDevOps } from './device-ops.js';
 import type { DrainMember } from './drain.js';
 import type { Edge, GraphParent, MoveQuestion } from './edge.js';
 import type { GraphChange } from './graph-lock.js';
 import type { BlockNode } from './node.js';
 import { callForeign, Notifiers } from './notifiers.js';
 import { type Grant, NO_GRANT } from './permissions.js';
-
-/** What the device model on a backend has to say (QEMU: BlockDevOps). */
-export interface DeviceOps {
-  /** The first drained section began: stop sending requests. Must not change the graph. */
-  drainedBegin?(): void;
-  /** The last one ended. */
-  drainedEnd?(): void;
-  /** Requests may still come: the section is not quiet. After a change call `kickDrain()`. */
-  drainedPoll?(): boolean;
-  /** The length was established anew, perhaps to what it was. */
-  resize?(): void;
-}
 
 /** Called before the backend leaves its context, and after it arrived in another. */
 export interface ContextNotifier {
@@ -64,7 +53,7 @@ export class GraphRoot implements GraphParent {
   closing = false;
   /** The wanted permissions are remembered, not held (INACT-1). */
   permissionsDisabled = false;
-  #deviceOps: DeviceOps | undefined;
+  #deviceOps: BlockDevOps | undefined;
   /** What the backend wants to hold, with a medium or without. */
   wanted: Grant = { permissions: 0, shared: Permission.all };
   /** While a migration comes in: what is shared until the machine runs (INACT-4). */
@@ -205,7 +194,7 @@ export class GraphRoot implements GraphParent {
   }
 
   /** A device that comes in the middle of a drained section is told of it at once (DEV-7). */
-  setDeviceOps(ops: DeviceOps | undefined): void {
+  setDeviceOps(ops: BlockDevOps | undefined): void {
     this.#deviceOps = ops;
     if (ops === undefined || this.#handle === 0 || this.info().quiesce === 0) return;
     callForeign(() => ops.drainedBegin?.(), undefined);

@@ -1,5 +1,5 @@
 // What a device on a backend hears of drained sections, and how it may hold them up.
-import { BlockBackend, type DeviceOps } from '../../lib/index.js';
+import { BlockBackend, type BlockDevOps } from '../../lib/index.js';
 import { onEveryEngineAndHome } from '../support/matrix.js';
 import { fastDisk, slowDisk } from '../support/null-disk.js';
 import { isSettled, turn } from '../support/waiting.js';
@@ -7,7 +7,7 @@ import { isSettled, turn } from '../support/waiting.js';
 const sector = Buffer.alloc(512);
 
 /** Device operations that write down when they are called. */
-function recorder(calls: string[], name = ''): DeviceOps {
+function recorder(calls: string[], name = ''): BlockDevOps {
   return {
     drainedBegin: () => calls.push(`${name}begin`),
     drainedEnd: () => calls.push(`${name}end`),
