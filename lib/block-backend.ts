@@ -154,8 +154,15 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
     return root === undefined ? undefined : backends.get(root);
   }
 
-  /** The backend that this device was attached to. (blk_by_dev) */
+  /**
+   * The first backend, in order of creation, that this device was attached to. (blk_by_dev)
+   *
+   * @throws BlockUsageError for something that cannot be a device.
+   */
   static byDevice(device: object): BlockBackend | undefined {
+    if (typeof device !== 'object' || device === null) {
+      throw new BlockUsageError('a device is an object');
+    }
     return BlockBackend.all().find((blk) => blk.device === device);
   }
 
@@ -353,7 +360,7 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
    */
   close(): Promise<void> {
     try {
-      if (this.references === 1) checkClosable(this.graphRoot.edge);
+      if (this.#isClosersAlone) checkClosable(this.graphRoot.edge);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -367,13 +374,19 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
 
   async #close(): Promise<void> {
     if (this.isDestroyed) return;
-    if (this.references <= 1) {
+    if (this.#isClosersAlone) {
       await this.#endOnce();
       return;
     }
     if (this.name !== '') this.setName('');
-    this.graphRoot.letDeviceGo();
+    const detached = this.device === undefined ? undefined : this.detachDevice(this.device);
     this.graphRoot.references -= 1;
+    await detached;
+  }
+
+  /** Nobody holds it but who closes it, and its device, which it lets go. */
+  get #isClosersAlone(): boolean {
+    return this.references - (this.device === undefined ? 0 : 1) <= 1;
   }
 
   #endOnce(): Promise<void> {

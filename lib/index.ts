@@ -121,6 +121,7 @@ export {
   createImage,
   deleteImage,
 } from './monitor/create.js';
+export type { DeviceArgument } from './monitor/device-argument.js';
 export { flushAll } from './monitor/flush-all.js';
 export * from './monitor/graph-operations.js';
 export {
@@ -134,6 +135,25 @@ export {
   type LatencyHistogramArguments,
 } from './monitor/latency-histogram-set.js';
 export { measureImage } from './monitor/measure.js';
+export {
+  blockdevChangeMedium,
+  blockdevCloseTray,
+  blockdevInsertMedium,
+  blockdevOpenTray,
+  blockdevRemoveMedium,
+  type ChangeMediumArguments,
+  eject,
+  type InsertMediumArguments,
+  type OpenTrayArguments,
+} from './monitor/media.js';
+export type { MediumOptions, ReadOnlyMode } from './monitor/medium-image.js';
+export {
+  type BlockDeviceInfo,
+  type BlockdevCacheInfo,
+  type BlockInfo,
+  type ImageInfo,
+  queryBlock,
+} from './monitor/query-block.js';
 export { blockResize, type ResizeArguments } from './monitor/resize.js';
 export {
   type SetIothreadArguments,

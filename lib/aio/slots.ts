@@ -12,9 +12,6 @@ export interface SlotOwner {
 /** Error first, as in Node; `result` is what QEMU's callbacks get: a value or a negative errno. */
 export type RequestCallback = (error: Error | null, result: number) => void;
 
-/** Settles a promise: with a number, or as another promise was. */
-export type Resolve = (value: number | Promise<number>) => void;
-
 /** Identifies a request even after its slot was taken again. */
 export type Ticket = number;
 
@@ -53,7 +50,8 @@ export class SlotTable {
   offset = new Float64Array(0);
   length = new Float64Array(0);
   readonly owner: (SlotOwner | undefined)[] = [];
-  readonly resolve: Resolve[] = [];
+  readonly resolve: ((value: number) => void)[] = [];
+  readonly reject: ((error: Error) => void)[] = [];
   readonly callback: (RequestCallback | undefined)[] = [];
   readonly kept: (KeptMemory | undefined)[] = [];
   readonly lease: (Lease | undefined)[] = [];
@@ -81,6 +79,7 @@ export class SlotTable {
     this.generation[slot] = generation === MAX_GENERATION ? 1 : generation + 1;
     this.owner[slot] = undefined;
     this.resolve[slot] = ignore;
+    this.reject[slot] = ignore;
     this.callback[slot] = undefined;
     this.kept[slot] = undefined;
     this.lease[slot] = undefined;
@@ -111,6 +110,7 @@ export class SlotTable {
     for (let slot = old; slot < capacity; slot += 1) {
       this.owner.push(undefined);
       this.resolve.push(ignore);
+      this.reject.push(ignore);
       this.callback.push(undefined);
       this.kept.push(undefined);
       this.lease.push(undefined);

@@ -1,10 +1,14 @@
+import { Permission } from '../aio/protocol.js';
 import { BlockError, BlockUsageError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import { graph } from '../graph/graph.js';
+import { permissionNames } from '../graph/permissions.js';
 import { BackendPermissions } from './permissions.js';
 
 /** Options with which an old interface opened a drive (QEMU: DriveInfo); the VMM's own. */
 export type LegacyDriveInfo = Readonly<Record<string, unknown>>;
+
+const ALL = permissionNames(Permission.all);
 
 /** Who uses the backend: a device model, known by an id and a path, and old interfaces. */
 export abstract class BackendDevice extends BackendPermissions {
@@ -16,8 +20,8 @@ export abstract class BackendDevice extends BackendPermissions {
   }
 
   /**
-   * A device model takes the backend. While a migration comes in, permissions are only remembered
-   * from now on. (blk_attach_dev)
+   * A device model takes the backend and holds it, as by a reference, until it is detached. While a
+   * migration comes in, permissions are only remembered from now on. (blk_attach_dev)
    *
    * @param id for names in errors and byDeviceId(); '' for none.
    * @param path of the device in the machine, which finds it, too; '' for none.
@@ -32,13 +36,27 @@ export abstract class BackendDevice extends BackendPermissions {
     root.device = device;
     root.deviceId = id;
     root.devicePath = path;
+    root.references += 1;
     if (graph().runState.isIncoming) root.permissionsDisabled = true;
   }
 
-  /** @throws BlockUsageError for a device that is not attached. (blk_detach_dev) */
-  detachDevice(device: object): void {
-    if (this.device !== device) throw new BlockUsageError(`that device is not attached`);
-    this.graphRoot.letDeviceGo();
+  /**
+   * The device lets go of the backend, which may have been its last user. From this call on there is
+   * no device; the promise resolves when its permissions have been given up. (blk_detach_dev)
+   *
+   * @throws (rejects) BlockUsageError for a device that is not attached.
+   */
+  async detachDevice(device: object): Promise<void> {
+    if (this.device !== device) throw new BlockUsageError('that device is not attached');
+    const root = this.graphRoot;
+    root.letDeviceGo();
+    root.letGo();
+    try {
+      if (root.references > 0) await this.setPermissions([], ALL);
+    } catch (error) {
+      // The end of a backend, which may have come meanwhile, gives up everything by itself.
+      if (root.references > 0) throw error;
+    }
   }
 
   /** The device model on this backend. (blk_get_attached_dev) */
@@ -52,6 +70,11 @@ export abstract class BackendDevice extends BackendPermissions {
 
   get devicePath(): string {
     return this.graphRoot.devicePath;
+  }
+
+  /** The device's id, else its path; '' without either or without a device. */
+  get attachedDeviceId(): string {
+    return this.graphRoot.attachedId;
   }
 
   /** What an old interface opened it with; set once. (blk_set_legacy_dinfo) */

@@ -1,5 +1,4 @@
 import { BlockUsageError } from '../errors/block-error.js';
-import type { BlockDevOps } from '../graph/device-ops.js';
 import { type DrainSection, withNode } from '../graph/drain.js';
 import { graph } from '../graph/graph.js';
 import { BackendContexts } from './contexts.js';
@@ -7,12 +6,6 @@ import { BackendContexts } from './contexts.js';
 /** Drained sections that begin at a backend. */
 export abstract class BackendDrain extends BackendContexts {
   readonly #sections: DrainSection[] = [];
-
-  /** What the device on this backend wants to know of drained sections. (blk_set_dev_ops) */
-  setDeviceOps(ops: BlockDevOps | undefined): void {
-    this.graphRoot.setDeviceOps(ops);
-    this.kickDrain();
-  }
 
   /**
    * A drained section over the node, everything above it, and this backend: requests that come from

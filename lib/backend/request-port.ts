@@ -9,7 +9,7 @@ import type { BufferPool } from '../aio/pool.js';
 import { AccountType, Operation } from '../aio/protocol.js';
 import { NO_SLOT, type Ring } from '../aio/ring.js';
 import type { Slab } from '../aio/slab.js';
-import type { RequestCallback, Resolve, SlotOwner, SlotTable, Ticket } from '../aio/slots.js';
+import type { RequestCallback, SlotOwner, SlotTable, Ticket } from '../aio/slots.js';
 import { AbortError, BlockError, BlockUsageError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import { failureText } from '../errors/native-failure.js';
@@ -66,11 +66,12 @@ function isRanged(operation: number): boolean {
   return operation <= Operation.discard || operation === Operation.copyRange;
 }
 
-// A promise's function, caught without a closure per request. One is enough, as a promise can be
-// resolved to another that was rejected; so V8 need not make the second for every request.
-let caughtResolve: Resolve;
-function catchResolve(resolve: Resolve): void {
+// A promise's functions, caught without a closure per request.
+let caughtResolve: (value: number) => void;
+let caughtReject: (error: Error) => void;
+function catchFunctions(resolve: (value: number) => void, reject: (error: Error) => void): void {
   caughtResolve = resolve;
+  caughtReject = reject;
 }
 
 /** Runs a user's callback: what it throws is an uncaught exception and harms nobody else. */
@@ -123,8 +124,9 @@ export class RequestPort implements SlotOwner {
     const refusal = problem ?? this.#refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
     const slot = this.#slots.take(this);
-    const promise = new Promise<number>(catchResolve);
+    const promise = new Promise<number>(catchFunctions);
     this.#slots.resolve[slot] = caughtResolve;
+    this.#slots.reject[slot] = caughtReject;
     this.#submit(slot);
     return promise;
   }
@@ -208,14 +210,15 @@ export class RequestPort implements SlotOwner {
   #finish(slot: number, result: number, error: Error | undefined): void {
     const slots = this.#slots;
     const callback = slots.callback[slot];
-    const resolve = slots.resolve[slot] as Resolve;
+    const resolve = slots.resolve[slot] as (value: number) => void;
+    const reject = slots.reject[slot] as (error: Error) => void;
     const signal = slots.signal[slot];
     const ticket = this.#cancelled.size === 0 ? 0 : slots.ticket(slot);
     if (signal !== undefined) this.#abortSignals.forget(signal, slots.ticket(slot));
     slots.release(slot);
     if (callback !== undefined) runCallback(callback, error ?? null, result);
     else if (error === undefined) resolve(result);
-    else resolve(Promise.reject(error));
+    else reject(error);
     if (ticket !== 0) this.#tellCanceller(ticket);
   }
 

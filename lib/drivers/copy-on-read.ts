@@ -5,6 +5,7 @@ import type { DriverDefinition, DriverOptions } from '../graph/driver-definition
 import { graph } from '../graph/graph.js';
 import type { BlockNode } from '../graph/node.js';
 import { freezeChain, thawChain } from '../graph/surgery.js';
+import { fileMediaHooks } from './media-hooks.js';
 
 const PASSED = Permission.consistentRead | Permission.write | Permission.resize;
 const BOTTOM = 'bottom';
@@ -44,6 +45,7 @@ export const copyOnRead: DriverDefinition = {
       },
     },
   ],
+  ...fileMediaHooks,
   async nativeOptions(options): Promise<DriverOptions> {
     const bottom = bottomOf(options);
     return bottom === undefined ? {} : { 'bottom-id': bottom.id };

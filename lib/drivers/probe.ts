@@ -10,7 +10,7 @@ import { failureError } from '../errors/native-failure.js';
 import type { BlockNode } from '../graph/node.js';
 import { type PermissionName, permissionNames } from '../graph/permissions.js';
 import { controlOf, type NodeControl } from './node-control.js';
-import { commitNode, type ProbeLimit, xProbe } from './x-probe.js';
+import { commitNode, mediaCallsOf, type ProbeLimit, xProbe } from './x-probe.js';
 
 /** What the native driver is asked and told, in its order (ProbeHook). */
 const HOOKS = [
@@ -140,6 +140,11 @@ export class Probe {
   /** Its image is of no use any more: requests fail with ENOMEDIUM. */
   eject(): void {
     this.#control.ask('eject');
+  }
+
+  /** What guests did with tray and lock, in order: 'eject', 'load', 'lock', 'unlock'. */
+  get mediaCalls(): readonly string[] {
+    return mediaCallsOf(this.node);
   }
 
   /** What users needed when permissions were checked last. */

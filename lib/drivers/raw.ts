@@ -3,6 +3,7 @@ import { type DriverDefinition, type DriverOptions, drivers } from '../graph/dri
 import { defaultGrant } from '../graph/permissions.js';
 import { type Signature, signatureList } from '../graph/signature.js';
 import { foreignSignatures } from './foreign-formats.js';
+import { fileMediaHooks } from './media-hooks.js';
 
 const STORAGE = ChildRole.data | ChildRole.primary;
 const FILTER = ChildRole.filtered | ChildRole.primary;
@@ -32,6 +33,7 @@ export const raw: DriverDefinition = {
     { name: 'size', type: 'integer', strong: true },
   ],
   reopens: ['offset', 'size'],
+  ...fileMediaHooks,
   // Nothing but the disk itself, holes included.
   measure(size) {
     const required = Math.ceil(size / SECTOR) * SECTOR;

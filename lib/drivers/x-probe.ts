@@ -79,6 +79,17 @@ export async function commitNode(node: BlockNode): Promise<void> {
   }
 }
 
+const mediaCalls = new WeakMap<BlockNode, string[]>();
+
+/** What guests did with tray and lock, in order: 'eject', 'load', 'lock', 'unlock'. */
+export function mediaCallsOf(node: BlockNode): readonly string[] {
+  return mediaCalls.get(node) ?? [];
+}
+
+function noteMediaCall(node: BlockNode, call: string): void {
+  mediaCalls.set(node, [...mediaCallsOf(node), call]);
+}
+
 /** 'a, b' -> ['a', 'b'] */
 function words(text: OptionValue | undefined): string[] {
   return String(text ?? '')
@@ -208,6 +219,8 @@ export const xProbe: DriverDefinition = {
     controlOf(node, DRIVER).ask('set-header', name);
   },
   commit: commitNode,
+  eject: (node, open) => noteMediaCall(node, open ? 'eject' : 'load'),
+  lockMedium: (node, locked) => noteMediaCall(node, locked ? 'lock' : 'unlock'),
   reopens: ['note', 'size', 'variable-length', ...PROBE_LIMITS],
   check: (options) =>
     checkRoles(options) ??

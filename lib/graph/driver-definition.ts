@@ -101,6 +101,10 @@ export interface DriverDefinition {
     node: BlockNode,
     options: DriverOptions,
   ): { readonly commit: () => void; readonly abort: () => void };
+  /** The tray opened or closed (bdrv_eject). */
+  eject?(node: BlockNode, open: boolean): void;
+  /** The medium is not to be taken out, or may be again (bdrv_lock_medium). */
+  lockMedium?(node: BlockNode, locked: boolean): void;
   /** Successful reads leave the buffer as it was. */
   leavesReadBuffers?(options: DriverOptions): boolean;
 }

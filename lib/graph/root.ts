@@ -2,7 +2,7 @@
 
 import type { AioContext } from '../aio/context.js';
 import type { Handle, NativeBackendInfo, NativeBinding } from '../aio/native-binding.js';
-import { ChildRole, Permission } from '../aio/protocol.js';
+import { BackendFlag, ChildRole, Permission } from '../aio/protocol.js';
 import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import type { BlockDevOps } from './device-ops.js';
@@ -86,6 +86,27 @@ export class GraphRoot implements GraphParent {
     return this.#leavesReadBuffers;
   }
 
+  get deviceOps(): BlockDevOps | undefined {
+    return this.#deviceOps;
+  }
+
+  /** The id of its device, else the path; '' without either. (blk_get_attached_dev_id) */
+  get attachedId(): string {
+    return this.deviceId || this.devicePath;
+  }
+
+  /** The tray as its device has it now; closed where there is none. */
+  get isTrayOpen(): boolean {
+    const ops = this.#deviceOps;
+    return callForeign(() => ops?.isTrayOpen?.() === true, false);
+  }
+
+  /** Requests look at a copy of the tray: whoever may have moved it brings that up to date. */
+  refreshTray(): void {
+    if (this.#handle === 0) return;
+    this.#binding.backendSetFlag(this.#handle, BackendFlag.trayOpen, this.isTrayOpen);
+  }
+
   resized(): void {
     const ops = this.#deviceOps;
     callForeign(() => ops?.resize?.(), undefined);
@@ -119,7 +140,7 @@ export class GraphRoot implements GraphParent {
   }
 
   describe(): string {
-    const name = this.deviceName || this.deviceId || this.devicePath;
+    const name = this.deviceName || this.attachedId;
     return name === '' ? 'an unnamed block device' : `block device '${name}'`;
   }
 
@@ -196,6 +217,7 @@ export class GraphRoot implements GraphParent {
   /** A device that comes in the middle of a drained section is told of it at once (DEV-7). */
   setDeviceOps(ops: BlockDevOps | undefined): void {
     this.#deviceOps = ops;
+    this.refreshTray();
     if (ops === undefined || this.#handle === 0 || this.info().quiesce === 0) return;
     callForeign(() => ops.drainedBegin?.(), undefined);
   }

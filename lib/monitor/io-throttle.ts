@@ -1,7 +1,6 @@
 // Limits of a disk under a running machine (QMP: block_set_io_throttle).
 
-import { BlockBackend } from '../block-backend.js';
-import { invalidArgumentType } from '../errors/argument-errors.js';
+import type { BlockBackend } from '../block-backend.js';
 import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import {
@@ -13,6 +12,7 @@ import {
   NO_LIMITS,
   type ThrottleLimits,
 } from '../throttle/limits.js';
+import { backendOf, type DeviceArgument } from './device-argument.js';
 
 const OPERATION = 'block_set_io_throttle';
 
@@ -42,14 +42,11 @@ export type IoThrottleInfo = IoThrottleLimits & {
  * One of `device` and `id`, all six limits, and what bursts may do. `bps*` are bytes, `iops*`
  * operations per second; 0: no limit. Absent maxima are 0 and absent lengths 1 second.
  */
-export type BlockIoThrottle = IoThrottleLimits & {
-  /** Name of the backend. */
-  readonly device?: string | undefined;
-  /** Id or path of the device on the backend. */
-  readonly id?: string | undefined;
-  /** Name of the throttle group. Default: the one that it is in, else `device` or `id`. */
-  readonly group?: string | undefined;
-};
+export type BlockIoThrottle = IoThrottleLimits &
+  DeviceArgument & {
+    /** Name of the throttle group. Default: the one that it is in, else `device` or `id`. */
+    readonly group?: string | undefined;
+  };
 
 /**
  * Replaces all limits of a backend with a medium, and of all members of its group; all limits 0:
@@ -60,7 +57,7 @@ export type BlockIoThrottle = IoThrottleLimits & {
  */
 export async function blockSetIoThrottle(request: BlockIoThrottle): Promise<void> {
   const { device, id, group } = request;
-  const blk = backendOf(device, id);
+  const blk = backendOf(request, OPERATION);
   if (blk.root === undefined) {
     throw failure(Errno.ENOMEDIUM, `the device '${device ?? id}' has no medium`);
   }
@@ -93,20 +90,6 @@ function shownLimits(limits: CompleteLimits): IoThrottleLimits {
   }
   if (limits['iops-size'] !== 0) shown.iops_size = limits['iops-size'];
   return shown as IoThrottleLimits;
-}
-
-function backendOf(device?: string, id?: string): BlockBackend {
-  for (const [name, value] of Object.entries<unknown>({ device, id })) {
-    if (value === undefined || typeof value === 'string') continue;
-    throw invalidArgumentType(name, 'of type string', value);
-  }
-  if ((device === undefined) === (id === undefined)) {
-    throw failure(Errno.EINVAL, 'one of device and id is needed');
-  }
-  if (id !== undefined) return BlockBackend.byDeviceId(id);
-  const blk = BlockBackend.byName(device as string);
-  if (blk !== undefined) return blk;
-  throw failure(Errno.ENODEV, `there is no device '${device}'`);
 }
 
 function limitsOf(request: BlockIoThrottle): ThrottleLimits {

@@ -220,7 +220,7 @@ onEveryEngineAndHome((context) => {
     blk.attachDevice(device);
     blk.guestBlockSize = 4096;
     expect(blk.guestBlockSize).toBe(4096);
-    blk.detachDevice(device);
+    await blk.detachDevice(device);
     expect(blk.guestBlockSize).toBe(512);
     expect(codeThrown(() => (blk.guestBlockSize = -1))).toBe('ERR_OUT_OF_RANGE');
   });

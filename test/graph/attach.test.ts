@@ -137,7 +137,7 @@ onEveryEngineAndHome((context) => {
     named.attachDevice(device);
     expect(await codeOf(named.insert('held'))).toBe('EPERM');
     expect([named.root, named.context, holder.context]).toEqual([undefined, other, context()]);
-    named.detachDevice(device);
+    await named.detachDevice(device);
   });
 
   test('ATT-4: inserting into a backend with a medium is a usage error', async () => {

@@ -153,7 +153,7 @@ describe('device names', () => {
     for (const id of ['', 'ide1', 'd0']) {
       expect(codeThrown(() => BlockBackend.byDeviceId(id))).toBe('ENODEV');
     }
-    blk.detachDevice(device);
+    await blk.detachDevice(device);
     expect(codeThrown(() => BlockBackend.byDeviceId('ide0'))).toBe('ENODEV');
     expect(codeThrown(() => BlockBackend.byDeviceId('/machine/peripheral/ide0'))).toBe('ENODEV');
   });
@@ -200,7 +200,9 @@ describe('device names', () => {
     expect(await refusal()).toContain('which an unnamed block device, using');
     blk.attachDevice({}, '', '/machine/unattached/device[3]');
     expect(blk.describe()).toBe("block device '/machine/unattached/device[3]'");
-    blk.detachDevice(blk.device as object);
+    await blk.detachDevice(blk.device as object);
+    // The device took the permissions with it (DEV-4).
+    await blk.setPermissions([], ['consistent-read']);
     blk.attachDevice({}, 'virtio0', '/machine/peripheral/virtio0');
     expect(await refusal()).toContain("block device 'virtio0'");
     blk.setName('d0');
