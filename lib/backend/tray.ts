@@ -47,23 +47,26 @@ export abstract class BackendTray extends BackendDrain {
 
   /**
    * Tells the device that there is a medium now, or that there is none, which moves its tray. Sends
-   * DEVICE_TRAY_MOVED when it did. (blk_dev_change_media_cb)
+   * DEVICE_TRAY_MOVED when it did; before this returns if the device need not wait for anything.
+   * (blk_dev_change_media_cb)
    *
-   * @throws what the device throws at a load. BlockUsageError when it refuses the other: it cannot.
+   * @throws (rejects) what the device throws at a load. BlockUsageError when it refuses the other:
+   * it cannot.
    */
-  changeMedia(load: boolean): void {
+  async changeMedia(load: boolean): Promise<void> {
     const root = this.graphRoot;
     const ops = root.deviceOps;
     if (ops?.changeMedia === undefined) return;
     const wasOpen = root.isTrayOpen;
     try {
-      ops.changeMedia(load);
+      const changing = ops.changeMedia(load);
+      if (changing !== undefined) await changing;
     } catch (cause) {
-      root.refreshTray();
       if (load) throw cause;
       throw new BlockUsageError(`${this.describe()}: its device cannot refuse this`, { cause });
+    } finally {
+      root.refreshTray();
     }
-    root.refreshTray();
     const isOpen = root.isTrayOpen;
     if (isOpen !== wasOpen) this.#trayMoved(isOpen);
   }

@@ -64,7 +64,7 @@ class Media {
   }
 
   /** @throws BlockError ENOTSUP unless media can be changed. */
-  openTray(force = false): Opening {
+  async openTray(force = false): Promise<Opening> {
     const blk = this.#blk;
     this.#checkRemovable();
     if (!blk.hasTray) return 'no tray';
@@ -73,23 +73,23 @@ class Media {
     const locked = blk.isMediumLocked;
     if (locked) blk.ejectRequest(force);
     if (locked && !force) return 'locked';
-    blk.changeMedia(false);
+    await blk.changeMedia(false);
     return 'open';
   }
 
   /** Like openTray(). @throws BlockError EINPROGRESS when the guest was only asked. */
-  openTrayNow(force = false): void {
-    if (this.openTray(force) !== 'locked') return;
+  async openTrayNow(force = false): Promise<void> {
+    if ((await this.openTray(force)) !== 'locked') return;
     throw this.#failure(
       Errno.EINPROGRESS,
       `${this.#blk.describe()} is locked; wait for its tray to open, or use force`,
     );
   }
 
-  closeTray(): void {
+  async closeTray(): Promise<void> {
     const blk = this.#blk;
     this.#checkRemovable();
-    if (blk.hasTray && blk.isTrayOpen) blk.changeMedia(true);
+    if (blk.hasTray && blk.isTrayOpen) await blk.changeMedia(true);
   }
 
   async remove(): Promise<void> {
@@ -99,7 +99,7 @@ class Media {
     const blocked = blk.opBlocked('eject');
     if (blocked !== undefined) throw this.#failure(Errno.EBUSY, blocked);
     await blk.remove();
-    if (!blk.hasTray) blk.changeMedia(false);
+    if (!blk.hasTray) await blk.changeMedia(false);
   }
 
   async insert(node: BlockNode): Promise<void> {
@@ -111,7 +111,7 @@ class Media {
     await blk.insert(node);
     if (blk.hasTray) return;
     try {
-      blk.changeMedia(true);
+      await blk.changeMedia(true);
     } catch (error) {
       await blk.remove();
       throw error;
@@ -158,7 +158,7 @@ class Media {
  */
 export function blockdevOpenTray(request: OpenTrayArguments): Promise<void> {
   return command('blockdev-open-tray', request, async (_blk, media) => {
-    media.openTray(request.force);
+    await media.openTray(request.force);
   });
 }
 
@@ -207,10 +207,10 @@ export function blockdevInsertMedium(request: InsertMediumArguments): Promise<vo
 export function blockdevChangeMedium(request: ChangeMediumArguments): Promise<void> {
   return command('blockdev-change-medium', request, (blk, media) =>
     withMedium(blk, request, async (node) => {
-      media.openTrayNow(request.force);
+      await media.openTrayNow(request.force);
       await media.remove();
       await media.insert(node);
-      media.closeTray();
+      await media.closeTray();
     }),
   );
 }
@@ -223,7 +223,7 @@ export function blockdevChangeMedium(request: ChangeMediumArguments): Promise<vo
  */
 export function eject(request: OpenTrayArguments): Promise<void> {
   return command('eject', request, async (_blk, media) => {
-    media.openTrayNow(request.force);
+    await media.openTrayNow(request.force);
     await media.remove();
   });
 }

@@ -172,7 +172,7 @@ onEveryEngineAndHome((context) => {
     blk.eject(true);
     drive.calls.length = 0;
     drive.refusal = new Error('not this one');
-    expect(() => blk.changeMedia(true)).toThrow('not this one');
+    await expect(blk.changeMedia(true)).rejects.toThrow('not this one');
     expect([drive.calls, blk.isTrayOpen]).toEqual([['load'], true]);
   });
 
@@ -183,7 +183,7 @@ onEveryEngineAndHome((context) => {
     blk.attachDevice(drive);
     blk.setDeviceOps(drive.ops());
     drive.refusal = new Error('mine');
-    expect(() => blk.changeMedia(false)).toThrow(BlockUsageError);
+    await expect(blk.changeMedia(false)).rejects.toBeInstanceOf(BlockUsageError);
     expect([drive.calls, blk.isTrayOpen, blk.root?.isClosed]).toEqual([['unload'], false, false]);
   });
 
@@ -193,18 +193,18 @@ onEveryEngineAndHome((context) => {
     await using named = empty({ name: 'ide1' });
     await using unnamed = empty();
     const drive = new CdDrive();
-    named.changeMedia(false);
+    await named.changeMedia(false);
     expect(seen).toEqual([]);
     named.attachDevice(drive, '', '/machine/ide1');
     named.setDeviceOps(drive.ops());
-    named.changeMedia(false);
+    await named.changeMedia(false);
     // It is open already.
-    named.changeMedia(false);
+    await named.changeMedia(false);
     unnamed.attachDevice(drive);
     unnamed.setDeviceOps(drive.ops());
-    unnamed.changeMedia(true);
+    await unnamed.changeMedia(true);
     unnamed.setDeviceOps(drive.ops({ tray: false }));
-    unnamed.changeMedia(false);
+    await unnamed.changeMedia(false);
     expect(seen).toEqual([
       { device: 'ide1', id: '/machine/ide1', 'tray-open': true },
       { device: '', id: '', 'tray-open': false },
@@ -271,7 +271,7 @@ onEveryEngineAndHome((context) => {
     const drive = new CdDrive();
     blk.attachDevice(drive, 'cd0');
     blk.setDeviceOps(drive.ops());
-    blk.changeMedia(false);
+    await blk.changeMedia(false);
     expect([blk.root?.name, await codeOf(blk.pread(0, sector))]).toEqual(['n', 'ENOMEDIUM']);
     expect(queryBlock()).toMatchObject([
       { device: 'ide1', qdev: 'cd0', tray_open: true, locked: false, removable: true },
