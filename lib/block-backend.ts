@@ -289,7 +289,7 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
 
   /** Requests from their call until their callback returned or their promise was resolved. */
   get inFlight(): number {
-    return this.graphRoot.inFlight();
+    return this.graphRoot.requests;
   }
 
   /** Requests that wait for the end of a drained section. */

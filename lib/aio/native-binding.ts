@@ -321,7 +321,10 @@ export interface NativeBinding {
   /** Of the medium, in bytes, without asking its home; 0 without a medium. */
   backendLength(backend: Handle): number;
   /** What a section waits for: requests, and begins that its home has not seen yet. */
+  /** Requests. */
   backendInFlight(backend: Handle): number;
+  /** What a section waits for: those, and begins of sections on their way to its home. */
+  backendBusy(backend: Handle): number;
   /** 0: none. EBUSY while something may wait, EXDEV when other members have another clock. */
   backendSetGroup(backend: Handle, group: Handle): number;
   backendThrottleInfo(backend: Handle): NativeLanes;

@@ -226,11 +226,16 @@ export class GraphRoot implements GraphParent {
     return this.#handle !== 0 && this.info().quiesce > 0;
   }
 
+  /** Requests alone, without what else a section waits for. */
+  get requests(): number {
+    return this.#handle === 0 ? 0 : this.#binding.backendInFlight(this.#handle);
+  }
+
   inFlight(): number {
     if (this.#handle === 0) return 0;
     // In this order: a request that leaves the queue counts before it is no longer parked.
     const parked = this.closing ? this.info().parked : 0;
-    return parked + this.#binding.backendInFlight(this.#handle);
+    return parked + this.#binding.backendBusy(this.#handle);
   }
 
   /** A device that fails to answer is taken to be busy. */

@@ -13,6 +13,7 @@ void BlockStats::set_up(std::optional<bool> account_invalid, std::optional<bool>
 
 void BlockStats::add_interval(aio::Nanoseconds length, aio::Nanoseconds now) {
   intervals_.emplace_back(length, now);
+  has_details_ = true;
 }
 
 int BlockStats::set_histogram(AccountType type, std::vector<std::int64_t> bounds) {
@@ -20,6 +21,7 @@ int BlockStats::set_histogram(AccountType type, std::vector<std::int64_t> bounds
     return -EINVAL;
   }
   histograms_[index_of(type)].set_bounds(std::move(bounds));
+  has_details_ = true;
   return 0;
 }
 
@@ -35,8 +37,11 @@ void BlockStats::done(AccountType type, std::int64_t bytes, aio::Nanoseconds sta
   Counters& counters = counters_[index_of(type)];
   counters.bytes.add(bytes);
   counters.operations.add(1);
-  account_time(type, end - start, end);
-  account_histogram(type, end - start);
+  account_time(counters, end - start, end);
+  if (has_details_) {
+    account_lately(type, end - start, end);
+    account_histogram(type, end - start);
+  }
 }
 
 void BlockStats::failed(Cookie& cookie, aio::Nanoseconds now) {
@@ -46,9 +51,11 @@ void BlockStats::failed(Cookie& cookie, aio::Nanoseconds now) {
   }
   const aio::Nanoseconds end = std::max(cookie.start, now);
   Versioned::Update update(version_);
-  counters_[index_of(type)].failed.add(1);
+  Counters& counters = counters_[index_of(type)];
+  counters.failed.add(1);
   if (accounts_failed()) {
-    account_time(type, end - cookie.start, end);
+    account_time(counters, end - cookie.start, end);
+    account_lately(type, end - cookie.start, end);
   }
   account_histogram(type, end - cookie.start);
 }
@@ -72,9 +79,12 @@ void BlockStats::merged(AccountType type, std::int64_t requests) {
   counters_[index_of(type)].merged.add(requests);
 }
 
-void BlockStats::account_time(AccountType type, aio::Nanoseconds latency, aio::Nanoseconds now) {
-  counters_[index_of(type)].total_time.add(latency);
+void BlockStats::account_time(Counters& counters, aio::Nanoseconds latency, aio::Nanoseconds now) {
+  counters.total_time.add(latency);
   last_access_.set(now);
+}
+
+void BlockStats::account_lately(AccountType type, aio::Nanoseconds latency, aio::Nanoseconds now) {
   if (!is_timed(type)) {
     return;
   }

@@ -112,14 +112,17 @@ class BlockStats {
   StatsSnapshot snapshot() const;
 
  private:
-  /// The part of done() and failed() that is about time.
-  void account_time(AccountType type, aio::Nanoseconds latency, aio::Nanoseconds now);
+  // The parts of done() and failed() that are about time.
+  void account_time(Counters& counters, aio::Nanoseconds latency, aio::Nanoseconds now);
+  void account_lately(AccountType type, aio::Nanoseconds latency, aio::Nanoseconds now);
   void account_histogram(AccountType type, aio::Nanoseconds latency);
 
   Versioned version_;
   std::array<Counters, kCountedTypes> counters_;
   std::vector<Interval> intervals_;
   std::array<LatencyBins, kTimedTypes> histograms_;
+  /// Intervals or histograms were asked for, ever: most disks have neither.
+  bool has_details_ = false;
   Cell last_access_{kNeverAccessed};
   std::atomic<bool> account_invalid_{true};
   std::atomic<bool> account_failed_{true};

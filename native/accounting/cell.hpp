@@ -44,18 +44,17 @@ class Versioned {
 
   class Update {
    public:
-    explicit Update(Versioned& group) : version_(group.version_) {
-      step(std::memory_order_relaxed);
+    explicit Update(Versioned& group)
+        : version_(group.version_), before_(version_.load(std::memory_order_relaxed)) {
+      version_.store(before_ + 1, std::memory_order_relaxed);
     }
-    ~Update() { step(std::memory_order_release); }
+    ~Update() { version_.store(before_ + 2, std::memory_order_release); }
     Update(const Update&) = delete;
     Update& operator=(const Update&) = delete;
 
    private:
-    void step(std::memory_order order) {
-      version_.store(version_.load(std::memory_order_relaxed) + 1, order);
-    }
     std::atomic<std::uint64_t>& version_;
+    const std::uint64_t before_;
   };
 
   /// Any thread. Runs `copy`, which reads cells, until it saw all of them between two updates.

@@ -148,8 +148,13 @@ Napi::Value backend_length(const Napi::CallbackInfo& info) {
   return result(info, node != nullptr ? static_cast<double>(node->length()) : 0);
 }
 
-// backendInFlight(backend): what a section waits for.
 Napi::Value backend_in_flight(const Napi::CallbackInfo& info) {
+  std::shared_ptr<BoundBackend> bound = backend_at(info);
+  return result(info, bound != nullptr ? bound->backend.in_flight() : 0);
+}
+
+// backendBusy(backend): what a section waits for.
+Napi::Value backend_busy(const Napi::CallbackInfo& info) {
   std::shared_ptr<BoundBackend> bound = backend_at(info);
   return result(info, bound != nullptr ? bound->backend.busy() : 0);
 }
@@ -211,6 +216,7 @@ void export_backends(Environment& environment, Napi::Object exports) {
   add_function(environment, exports, "backendSetRoot", backend_set_root);
   add_function(environment, exports, "backendSetFlag", backend_set_flag);
   add_function(environment, exports, "backendQuiesce", backend_quiesce);
+  add_function(environment, exports, "backendBusy", backend_busy);
   add_function(environment, exports, "backendInfo", backend_info);
   add_function(environment, exports, "backendLength", backend_length);
   add_function(environment, exports, "backendInFlight", backend_in_flight);

@@ -47,6 +47,7 @@ void Bucket::configure(const BucketLimits& limits) {
   burst_level_ = has_burst_rate()
                      ? poured_over(burst_level_, burst_before, {burst_size(), limits_.maximum})
                      : 0;
+  burst_share_ = has_burst_rate() ? 1 : 0;
   room_ = limits_.average > 0 ? size() : kNoLimit;
   burst_room_ = limits_.average > 0 && has_burst_rate() ? burst_size() : kNoLimit;
 }

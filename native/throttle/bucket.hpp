@@ -23,9 +23,7 @@ class Bucket {
   void leak(aio::Nanoseconds elapsed);
   void charge(double units) {
     level_ += units;
-    if (has_burst_rate()) {
-      burst_level_ += units;
-    }
+    burst_level_ += units * burst_share_;
   }
   /// How long until a request is admitted, cut to whole nanoseconds; 0: now. Exactly full is not
   /// too full (THR-4).
@@ -58,6 +56,8 @@ class Bucket {
   // The sizes, where there is a limit: what every request is compared with.
   double room_ = kNoLimit;
   double burst_room_ = kNoLimit;
+  // 1 with a burst rate, else 0: cheaper than to ask.
+  double burst_share_ = 0;
 };
 
 }  // namespace blk::throttle

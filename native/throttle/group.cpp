@@ -104,13 +104,21 @@ Nanoseconds Group::throttled_until(Direction direction) const {
 // --- requests
 
 // Short, as requests under the limits take this way: no look at the other members, no list.
-bool Group::admit_at_once(Direction direction, std::int64_t bytes, Nanoseconds now) {
+bool Group::admit_at_once(Member& member, Direction direction, std::int64_t bytes) {
+  const Guard guard(*this);
+  // Limits that were switched off have let nobody go yet: who waited for them comes first.
+  if (!meter_.enabled() && member.lane(direction).queue.empty()) {
+    return true;
+  }
+  const Nanoseconds now = advance_to(member.context().time_in_batch());
   const Turn& its = turn(direction);
-  if (its.waiting != 0 || its.armed != nullptr) {
+  const bool others_first = its.waiting != 0 || its.armed != nullptr;
+  // Before the leak: where it is cut into pieces matters to the last nanosecond.
+  if (others_first && !member.is_bypassed()) {
     return false;
   }
   meter_.leak(now);
-  if (!meter_.has_room(direction)) {
+  if (!meter_.has_room(direction) && !member.is_bypassed()) {
     return false;
   }
   meter_.charge(direction, bytes);
@@ -118,28 +126,23 @@ bool Group::admit_at_once(Direction direction, std::int64_t bytes, Nanoseconds n
 }
 
 bool Group::admit(Member& member, Waiter* waiter, Direction direction, std::int64_t bytes) {
+  return admit_at_once(member, direction, bytes) || admit_in_turn(member, waiter, direction, bytes);
+}
+
+// What held between the two may not hold any more where others have come in: all is asked again.
+bool Group::admit_in_turn(Member& member, Waiter* waiter, Direction direction, std::int64_t bytes) {
   WaiterList released;
   bool admitted = true;
   {
     const Guard guard(*this);
     Lane& lane = member.lane(direction);
-    // Limits that were switched off have let nobody go yet: who waited for them comes first.
-    if (!meter_.enabled() && lane.queue.empty()) {
-      return true;
-    }
     const Nanoseconds now = advance_to(member.context().time_in_batch());
-    if (member.is_bypassed()) {
-      meter_.leak(now);
-      meter_.charge(direction, bytes);
-      return true;
-    }
-    if (admit_at_once(direction, bytes, now)) {
-      return true;
-    }
     Member& token = next_token(member, direction);
     if (must_wait(token, direction, now, &member.context()) || !lane.queue.empty()) {
       admitted = false;
       if (waiter != nullptr) {
+        waiter->throttled_bytes = bytes;
+        waiter->direction = direction;
         enqueue(lane, *waiter, now);
       }
     } else {
@@ -354,12 +357,7 @@ Lane::Message::Message(Lane& owner)
 
 // --- members, seen from outside
 
-bool Member::admit(Waiter& waiter, Direction direction, std::int64_t bytes) {
-  if (group_ == nullptr) {
-    return true;
-  }
-  waiter.throttled_bytes = bytes;
-  waiter.direction = direction;
+bool Member::admit_in_group(Waiter& waiter, Direction direction, std::int64_t bytes) {
   return group_->admit(*this, &waiter, direction, bytes);
 }
 

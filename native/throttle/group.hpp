@@ -60,10 +60,12 @@ class Group {
     std::uint32_t waiting = 0;  // requests of all members
   };
 
-  /// Whether it goes on because nobody waits and there is room: then it is charged.
-  bool admit_at_once(Direction direction, std::int64_t bytes, aio::Nanoseconds now);
+  /// Whether it goes on whoever waits, or because nobody does and there is room: the answer for
+  /// nearly all requests. Then it is charged.
+  bool admit_at_once(Member& member, Direction direction, std::int64_t bytes);
   /// Without a waiter nobody is queued when the answer is no.
   bool admit(Member& member, Waiter* waiter, Direction direction, std::int64_t bytes);
+  bool admit_in_turn(Member& member, Waiter* waiter, Direction direction, std::int64_t bytes);
   void cancel(Member& member, const Waiter& waiter);
   void bypass(Member& member);
   void forget_timer(Member& member);

@@ -104,7 +104,9 @@ class Member {
 
   /// True: it is charged and may go on. False: it waits, and `waiter.run` is called later. Requests
   /// of one direction go on in the order of these calls.
-  bool admit(Waiter& waiter, Direction direction, std::int64_t bytes);
+  bool admit(Waiter& waiter, Direction direction, std::int64_t bytes) {
+    return group_ == nullptr || admit_in_group(waiter, direction, bytes);
+  }
   /// The same for one who need not be called back: false is answered by admit(), at once.
   bool admit_now(Direction direction, std::int64_t bytes);
   /// It waits, and leaves the queue uncharged.
@@ -134,6 +136,7 @@ class Member {
 
  private:
   friend class Group;
+  bool admit_in_group(Waiter& waiter, Direction direction, std::int64_t bytes);
   Lane& lane(Direction direction) { return lanes_[static_cast<std::size_t>(direction)]; }
 
   aio::AioContext* context_;

@@ -15,8 +15,6 @@ const std::array<BucketIndex, 4>& concerned(Direction direction) {
   return kConcerned[static_cast<std::size_t>(direction)];
 }
 
-bool counts_bytes(BucketIndex index) { return index <= kBytesWrite; }
-
 }  // namespace
 
 void Meter::configure(const Limits& limits, aio::Nanoseconds now) {
@@ -30,6 +28,8 @@ void Meter::configure(const Limits& limits, aio::Nanoseconds now) {
     buckets_[index].configure(limits.buckets[index]);
   }
   limits_ = limits;
+  operation_size_ =
+      limits.operation_size > 0 ? limits.operation_size : std::numeric_limits<double>::infinity();
   enabled_ = limits.enabled();
   last_leak_ = now;
 }
@@ -51,19 +51,6 @@ aio::Nanoseconds Meter::wait(Direction direction) const {
     longest = std::max(longest, buckets_[index].wait());
   }
   return longest;
-}
-
-void Meter::charge(Direction direction, std::int64_t bytes) {
-  const double operations = operations_of(bytes);
-  for (const BucketIndex index : concerned(direction)) {
-    buckets_[index].charge(counts_bytes(index) ? static_cast<double>(bytes) : operations);
-  }
-}
-
-double Meter::operations_of(std::int64_t bytes) const {
-  const auto size = static_cast<double>(bytes);
-  return limits_.operation_size > 0 && size > limits_.operation_size ? size / limits_.operation_size
-                                                                     : 1;
 }
 
 }  // namespace blk::throttle

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 
 #include "throttle/bucket.hpp"
 
@@ -32,17 +33,26 @@ class Meter {
            buckets_[kBytesRead + its].has_room() && buckets_[kOperationsRead + its].has_room();
   }
   /// `bytes` >= 0 (THR-12).
-  void charge(Direction direction, std::int64_t bytes);
+  void charge(Direction direction, std::int64_t bytes) {
+    const auto its = static_cast<std::size_t>(direction);
+    const auto size = static_cast<double>(bytes);
+    const double operations = size > operation_size_ ? size / operation_size_ : 1;
+    buckets_[kBytesTotal].charge(size);
+    buckets_[kOperationsTotal].charge(operations);
+    buckets_[kBytesRead + its].charge(size);
+    buckets_[kOperationsRead + its].charge(operations);
+  }
 
   const Bucket& bucket(BucketIndex index) const { return buckets_[index]; }
   Bucket& bucket(BucketIndex index) { return buckets_[index]; }
 
  private:
   void leak_since(aio::Nanoseconds now);
-  double operations_of(std::int64_t bytes) const;
 
   Limits limits_;
   std::array<Bucket, kBuckets> buckets_;
+  /// Infinite where every request is one operation.
+  double operation_size_ = std::numeric_limits<double>::infinity();
   aio::Nanoseconds last_leak_ = 0;
   bool enabled_ = false;
 };
