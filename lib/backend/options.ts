@@ -85,8 +85,13 @@ const ACCOUNTED_AS: Readonly<Record<number, number>> = {
   [Operation.flush]: AccountType.flush,
 };
 
-export function accountedAs(operation: number): number {
+/** The same as a table of numbers, since every request looks. */
+const accountTypes = Uint8Array.from({ length: 256 }, (_, operation) => {
   return ACCOUNTED_AS[operation] ?? AccountType.none;
+});
+
+export function accountedAs(operation: number): number {
+  return accountTypes[operation] as number;
 }
 
 export function accountProblem(value: unknown): Error | undefined {

@@ -94,7 +94,8 @@ void RequestRing::start(BoundRequest* request) {
       request->copy_target->count();
     }
     if (request->account != accounting::AccountType::kNone) {
-      request->accounted_since = batch_time(*request->home);
+      HomedContext& home = *request->home;
+      request->accounted_since = home.is_remote() ? batch_time() : home.aio().time_in_batch();
     }
   }
   if (request->slot == kSlotSync) {
@@ -112,11 +113,9 @@ void RequestRing::start(BoundRequest* request) {
   }
 }
 
-// The clock is read once for all requests of a batch, and not at all when none is accounted.
-aio::Nanoseconds RequestRing::batch_time(HomedContext& home) {
-  if (!home.is_remote()) {
-    return home.aio().time_in_batch();
-  }
+// The clock is read once for all requests of a batch, and not at all when none is accounted. Other
+// homes have batches, and their times, of their own.
+aio::Nanoseconds RequestRing::batch_time() {
   if (batch_time_ == 0) {
     batch_time_ = aio::MonotonicClock().now();
   }

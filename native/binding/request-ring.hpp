@@ -76,7 +76,7 @@ class RequestRing {
   static constexpr aio::Nanoseconds kMaxInlineTime = 200'000;
 
   void start(BoundRequest* request);
-  aio::Nanoseconds batch_time(HomedContext& home);
+  aio::Nanoseconds batch_time();
   void free(BoundRequest* request);
   std::int64_t run_prepared(BoundRequest* request);
 

@@ -11,10 +11,6 @@ constexpr std::array<std::array<BucketIndex, 4>, 2> kConcerned{{
     {kBytesTotal, kOperationsTotal, kBytesWrite, kOperationsWrite},
 }};
 
-const std::array<BucketIndex, 4>& concerned(Direction direction) {
-  return kConcerned[static_cast<std::size_t>(direction)];
-}
-
 }  // namespace
 
 void Meter::configure(const Limits& limits, aio::Nanoseconds now) {
@@ -26,6 +22,15 @@ void Meter::configure(const Limits& limits, aio::Nanoseconds now) {
       buckets_[index].empty();
     }
     buckets_[index].configure(limits.buckets[index]);
+  }
+  for (const Direction direction : kDirections) {
+    Limiting& its = limiting_[static_cast<std::size_t>(direction)];
+    its.count = 0;
+    for (const BucketIndex index : kConcerned[static_cast<std::size_t>(direction)]) {
+      if (limits.buckets[index].average > 0) {
+        its.indices[its.count++] = index;
+      }
+    }
   }
   limits_ = limits;
   operation_size_ =
@@ -47,7 +52,7 @@ void Meter::leak_since(aio::Nanoseconds now) {
 
 aio::Nanoseconds Meter::wait(Direction direction) const {
   aio::Nanoseconds longest = 0;
-  for (const BucketIndex index : concerned(direction)) {
+  for (const std::uint8_t index : limiting(direction)) {
     longest = std::max(longest, buckets_[index].wait());
   }
   return longest;

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <span>
 
 #include "throttle/bucket.hpp"
 
@@ -28,29 +29,41 @@ class Meter {
   aio::Nanoseconds wait(Direction direction) const;
   /// That nothing need wait: the answer of nearly all requests.
   bool has_room(Direction direction) const {
-    const auto its = static_cast<std::size_t>(direction);
-    return buckets_[kBytesTotal].has_room() && buckets_[kOperationsTotal].has_room() &&
-           buckets_[kBytesRead + its].has_room() && buckets_[kOperationsRead + its].has_room();
+    for (const std::uint8_t index : limiting(direction)) {
+      if (!buckets_[index].has_room()) {
+        return false;
+      }
+    }
+    return true;
   }
-  /// `bytes` >= 0 (THR-12).
+  /// `bytes` >= 0 (THR-12). A bucket without a limit is left alone: it begins empty when it gets
+  /// one.
   void charge(Direction direction, std::int64_t bytes) {
-    const auto its = static_cast<std::size_t>(direction);
     const auto size = static_cast<double>(bytes);
     const double operations = size > operation_size_ ? size / operation_size_ : 1;
-    buckets_[kBytesTotal].charge(size);
-    buckets_[kOperationsTotal].charge(operations);
-    buckets_[kBytesRead + its].charge(size);
-    buckets_[kOperationsRead + its].charge(operations);
+    for (const std::uint8_t index : limiting(direction)) {
+      buckets_[index].charge(index <= kBytesWrite ? size : operations);
+    }
   }
 
   const Bucket& bucket(BucketIndex index) const { return buckets_[index]; }
   Bucket& bucket(BucketIndex index) { return buckets_[index]; }
 
  private:
+  /// The buckets with a limit that bear on one direction.
+  struct Limiting {
+    std::array<std::uint8_t, 4> indices{};
+    std::uint8_t count = 0;
+  };
+  std::span<const std::uint8_t> limiting(Direction direction) const {
+    const Limiting& its = limiting_[static_cast<std::size_t>(direction)];
+    return {its.indices.data(), its.count};
+  }
   void leak_since(aio::Nanoseconds now);
 
   Limits limits_;
   std::array<Bucket, kBuckets> buckets_;
+  std::array<Limiting, 2> limiting_;
   /// Infinite where every request is one operation.
   double operation_size_ = std::numeric_limits<double>::infinity();
   aio::Nanoseconds last_leak_ = 0;
