@@ -25,25 +25,6 @@ int BlockStats::set_histogram(AccountType type, std::vector<std::int64_t> bounds
   return 0;
 }
 
-// A batch's time is read once, so a request can be done in the batch that started it, or even
-// before: batches of two threads overlap.
-void BlockStats::done(AccountType type, std::int64_t bytes, aio::Nanoseconds start,
-                      aio::Nanoseconds now) {
-  if (type == AccountType::kNone) {
-    return;
-  }
-  const aio::Nanoseconds end = std::max(start, now);
-  Versioned::Update update(version_);
-  Counters& counters = counters_[index_of(type)];
-  counters.bytes.add(bytes);
-  counters.operations.add(1);
-  account_time(counters, end - start, end);
-  if (has_details_) {
-    account_lately(type, end - start, end);
-    account_histogram(type, end - start);
-  }
-}
-
 void BlockStats::failed(Cookie& cookie, aio::Nanoseconds now) {
   const AccountType type = std::exchange(cookie.type, AccountType::kNone);
   if (type == AccountType::kNone) {
@@ -77,11 +58,6 @@ void BlockStats::merged(AccountType type, std::int64_t requests) {
   }
   Versioned::Update update(version_);
   counters_[index_of(type)].merged.add(requests);
-}
-
-void BlockStats::account_time(Counters& counters, aio::Nanoseconds latency, aio::Nanoseconds now) {
-  counters.total_time.add(latency);
-  last_access_.set(now);
 }
 
 void BlockStats::account_lately(AccountType type, aio::Nanoseconds latency, aio::Nanoseconds now) {

@@ -8,6 +8,7 @@
 // Time comes from the caller: nanoseconds of the context's clock.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -102,8 +103,24 @@ class BlockStats {
   void done(Cookie& cookie, aio::Nanoseconds now) {
     done(std::exchange(cookie.type, AccountType::kNone), cookie.bytes, cookie.start, now);
   }
-  /// Without a cookie, for who knows that it is done once.
-  void done(AccountType type, std::int64_t bytes, aio::Nanoseconds start, aio::Nanoseconds now);
+  /// Without a cookie, for who knows that it is done once. A batch's time is read once, so a
+  /// request can be done in the batch that started it, or even before: batches of two threads
+  /// overlap.
+  void done(AccountType type, std::int64_t bytes, aio::Nanoseconds start, aio::Nanoseconds now) {
+    if (type == AccountType::kNone) {
+      return;
+    }
+    const aio::Nanoseconds end = std::max(start, now);
+    Versioned::Update update(version_);
+    Counters& counters = counters_[index_of(type)];
+    counters.bytes.add(bytes);
+    counters.operations.add(1);
+    account_time(counters, end - start, end);
+    if (has_details_) {
+      account_lately(type, end - start, end);
+      account_histogram(type, end - start);
+    }
+  }
   void failed(Cookie& cookie, aio::Nanoseconds now);
   void invalid(AccountType type, aio::Nanoseconds now);
   void merged(AccountType type, std::int64_t requests);
@@ -113,7 +130,10 @@ class BlockStats {
 
  private:
   // The parts of done() and failed() that are about time.
-  void account_time(Counters& counters, aio::Nanoseconds latency, aio::Nanoseconds now);
+  void account_time(Counters& counters, aio::Nanoseconds latency, aio::Nanoseconds now) {
+    counters.total_time.add(latency);
+    last_access_.set(now);
+  }
   void account_lately(AccountType type, aio::Nanoseconds latency, aio::Nanoseconds now);
   void account_histogram(AccountType type, aio::Nanoseconds latency);
 

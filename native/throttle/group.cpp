@@ -104,7 +104,8 @@ Nanoseconds Group::throttled_until(Direction direction) const {
 // --- requests
 
 // Short, as requests under the limits take this way: no look at the other members, no list.
-bool Group::admit_at_once(Member& member, Direction direction, std::int64_t bytes) {
+[[gnu::always_inline]] inline bool Group::admit_at_once(Member& member, Direction direction,
+                                                        std::int64_t bytes) {
   const Guard guard(*this);
   // Limits that were switched off have let nobody go yet: who waited for them comes first.
   if (!meter_.enabled() && member.lane(direction).queue.empty()) {
