@@ -75,6 +75,7 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
     this.port = new RequestPort(env, root.handle, new RootOwner(root));
     this.aio = new AioForms(this.port);
     this.accounting.begin(settings);
+    this.beginErrors(settings);
     this.accountRequests = settings.accountRequests === true;
     roots.add(root);
     backends.set(root, this);
@@ -440,6 +441,7 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
     this.forgetRunState();
     if (this.name !== '') this.setName('');
     this.graphRoot.letDeviceGo();
+    this.deviceChanged(false);
     this.forgetThrottling();
     graph().roots.delete(this.graphRoot);
     backends.delete(this.graphRoot);

@@ -36,6 +36,16 @@ export type { Allocation, AllocationDepth, BlockStatus } from './backend/block-s
 export type { CopyTarget } from './backend/copy-target.js';
 export type { LegacyDriveInfo } from './backend/device.js';
 export type { BlockSizes, DiskGeometry } from './backend/device-forms.js';
+export type {
+  BlockDeviceIoStatus,
+  BlockdevOnError,
+  BlockErrorAction,
+  ErrorPolicy,
+  ErrorPolicyFunction,
+  ErrorPolicySettings,
+  FailedRequest,
+} from './backend/error-policy.js';
+export type { DeviceConf } from './backend/errors.js';
 export type { AboveOptions, BlockStatusOptions, MakeZeroOptions } from './backend/image-forms.js';
 export type { OpenFlag, RootState } from './backend/medium.js';
 export type {
@@ -79,6 +89,7 @@ export { ProbeJob, type ProbeJobOptions } from './drivers/x-probe-job.js';
 export { AbortError, BlockError, BlockUsageError } from './errors/block-error.js';
 export {
   type BlockEvents,
+  type BlockIoErrorEvent,
   type BlockWriteThresholdEvent,
   blockEvents,
   type DeviceTrayMovedEvent,
@@ -122,6 +133,11 @@ export {
   deleteImage,
 } from './monitor/create.js';
 export type { DeviceArgument } from './monitor/device-argument.js';
+export {
+  blockEventStream,
+  type EventStreamOptions,
+  type QmpEvent,
+} from './monitor/event-stream.js';
 export { flushAll } from './monitor/flush-all.js';
 export * from './monitor/graph-operations.js';
 export {
@@ -155,6 +171,7 @@ export {
   queryBlock,
 } from './monitor/query-block.js';
 export { blockResize, type ResizeArguments } from './monitor/resize.js';
+export { cont, queryStatus, type StatusInfo, stop } from './monitor/run.js';
 export {
   type SetIothreadArguments,
   type SetIothreadOptions,

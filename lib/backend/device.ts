@@ -37,6 +37,7 @@ export abstract class BackendDevice extends BackendPermissions {
     root.deviceId = id;
     root.devicePath = path;
     root.references += 1;
+    this.deviceChanged(true);
     if (graph().runState.isIncoming) root.permissionsDisabled = true;
   }
 
@@ -50,6 +51,7 @@ export abstract class BackendDevice extends BackendPermissions {
     if (this.device !== device) throw new BlockUsageError('that device is not attached');
     const root = this.graphRoot;
     root.letDeviceGo();
+    this.deviceChanged(false);
     root.letGo();
     try {
       if (root.references > 0) await this.setPermissions([], ALL);
@@ -58,6 +60,9 @@ export abstract class BackendDevice extends BackendPermissions {
       if (root.references > 0) throw error;
     }
   }
+
+  /** @internal A device came (true) or went. */
+  protected deviceChanged(_attached: boolean): void {}
 
   /** The device model on this backend. (blk_get_attached_dev) */
   get device(): object | undefined {

@@ -11,9 +11,10 @@ import {
   type PermissionName,
   permissionBits,
 } from '../graph/permissions.js';
+import { checkErrorPolicySettings, type ErrorPolicySettings } from './error-policy.js';
 
 /** What a backend is, beside its medium. */
-export interface BackendSettings extends AccountingSettings {
+export interface BackendSettings extends AccountingSettings, ErrorPolicySettings {
   /** Makes it known by this name, which nodes cannot have then. */
   readonly name?: string | undefined;
   /** Its requests are accounted: see `blk.accountRequests`. Default false. */
@@ -74,6 +75,7 @@ export function checkSettings(settings: BackendSettings): void {
     throw invalidArgumentType(`settings.${flag}`, 'of type boolean', value);
   }
   checkAccountingSettings(settings);
+  checkErrorPolicySettings(settings);
   checkPermissions('settings.permissions', permissions);
   checkPermissions('settings.shared', shared);
 }

@@ -5,13 +5,13 @@ import type { CompleteLimits, ThrottleLimits } from '../throttle/limits.js';
 import { ThrottleMember } from '../throttle/member.js';
 import { ThrottleGroup } from '../throttle/throttle-group.js';
 import { type ThrottleInfo, throttleInfo } from '../throttle/throttle-info.js';
-import { BackendTray } from './tray.js';
+import { BackendErrors } from './errors.js';
 
 /**
  * Limits of a backend: reads, writes and zero-writes wait their turn in its throttle group; other
  * requests do not, and nobody waits inside a drained section, though all are charged.
  */
-export abstract class BackendThrottling extends BackendTray {
+export abstract class BackendThrottling extends BackendErrors {
   readonly #member = new ThrottleMember({
     setGroup: (group) => environment().binding.backendSetGroup(this.graphRoot.handle, group),
     lanes: () => environment().binding.backendThrottleInfo(this.graphRoot.handle),

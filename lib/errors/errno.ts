@@ -28,6 +28,7 @@ export const Errno = {
   ENOMEM: -constants.errno.ENOMEM,
   ENOENT: -constants.errno.ENOENT,
   ENODEV: -constants.errno.ENODEV,
+  ENOSPC: -constants.errno.ENOSPC,
   EBUSY: -constants.errno.EBUSY,
   EEXIST: -constants.errno.EEXIST,
   EINVAL: -constants.errno.EINVAL,

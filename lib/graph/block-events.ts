@@ -1,6 +1,8 @@
 // What happens to disks by itself, as QMP's events tell it.
 
+import diagnosticsChannel from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
+import { debuglog } from 'node:util';
 import { callForeign } from './notifiers.js';
 
 /** QAPI: BLOCK_WRITE_THRESHOLD. In bytes. */
@@ -22,8 +24,29 @@ export interface DeviceTrayMovedEvent {
   readonly 'tray-open': boolean;
 }
 
+/** QAPI: BLOCK_IO_ERROR. */
+export interface BlockIoErrorEvent {
+  /** The device's path; '' without one. */
+  readonly 'qom-path': string;
+  /** The backend's name; '' without one. */
+  readonly device: string;
+  /** Absent without a medium. */
+  readonly 'node-name'?: string;
+  readonly operation: 'read' | 'write';
+  readonly action: 'ignore' | 'report' | 'stop' | 'retry';
+  /** The host has no room left. Absent unless the I/O status is enabled. */
+  readonly nospace?: boolean;
+  /** For people. */
+  readonly reason: string;
+}
+
 /** Events and their data, by QAPI's names. */
 export interface BlockEvents {
+  BLOCK_IO_ERROR: [BlockIoErrorEvent];
+  /** The machine has stopped; QAPI gives neither any data. */
+  STOP: [];
+  /** It runs again. */
+  RESUME: [];
   DEVICE_TRAY_MOVED: [DeviceTrayMovedEvent];
   BLOCK_WRITE_THRESHOLD: [BlockWriteThresholdEvent];
 }
@@ -31,10 +54,18 @@ export interface BlockEvents {
 /** The events of this environment. What a listener throws becomes an uncaught exception. */
 export const blockEvents = new EventEmitter<BlockEvents>();
 
-/** The one place where events are sent. */
+const channel = diagnosticsChannel.channel('block-backend:event');
+const debug = debuglog('block-backend');
+
+/**
+ * The one place where events are sent: to listeners, then to the diagnostics channel
+ * 'block-backend:event' as {event, data}, and to stderr with NODE_DEBUG=block-backend.
+ */
 export function emitBlockEvent<Name extends keyof BlockEvents>(
   name: Name,
   ...data: BlockEvents[Name]
 ): void {
   callForeign(() => (blockEvents as EventEmitter).emit(name, ...data), false);
+  if (channel.hasSubscribers) channel.publish({ event: name, data: data[0] });
+  if (debug.enabled) debug('%s %o', name, data[0] ?? {});
 }

@@ -16,6 +16,8 @@ export interface BlockDevOps {
   isTrayOpen?(): boolean;
   /** The guest has locked the medium in. */
   isMediumLocked?(): boolean;
+  /** The policy 'retry': send what failed again. (downstream of QEMU: retry_request_cb) */
+  retryRequest?(): void;
   /** The length was established anew, perhaps to what it was. */
   resize?(): void;
   /** The first drained section began: stop sending requests. */

@@ -45,6 +45,8 @@ export class GraphRoot implements GraphParent {
   references = 1;
   /** Ends a backend that nobody holds any more. */
   end: () => void = () => {};
+  /** Set by the backend: the first section over a device began, or the last one ended. */
+  quiesceHook: (quiesced: boolean) => void = () => {};
   /** Follows its nodes into any context (blk_set_allow_aio_context_change). */
   allowsContextChange = false;
   /** Gives its permissions up for a migration although nobody knows it (INACT-7). */
@@ -210,15 +212,18 @@ export class GraphRoot implements GraphParent {
     const ops = this.#deviceOps;
     if (ops === undefined) return;
     const { quiesce } = this.info();
-    if (begin && quiesce === 1) callForeign(() => ops.drainedBegin?.(), undefined);
-    if (!begin && quiesce === 0) callForeign(() => ops.drainedEnd?.(), undefined);
+    if (quiesce !== (begin ? 1 : 0)) return;
+    this.quiesceHook(begin);
+    callForeign(() => (begin ? ops.drainedBegin?.() : ops.drainedEnd?.()), undefined);
   }
 
   /** A device that comes in the middle of a drained section is told of it at once (DEV-7). */
   setDeviceOps(ops: BlockDevOps | undefined): void {
     this.#deviceOps = ops;
     this.refreshTray();
-    if (ops === undefined || this.#handle === 0 || this.info().quiesce === 0) return;
+    const isQuiesced = ops !== undefined && this.isQuiesced;
+    this.quiesceHook(isQuiesced);
+    if (!isQuiesced) return;
     callForeign(() => ops.drainedBegin?.(), undefined);
   }
 

@@ -1,6 +1,7 @@
 // Whether the machine runs, as far as the block layer cares (QAPI: RunState). The VMM owns it.
 
 import { invalidArgumentValue } from '../errors/argument-errors.js';
+import { emitBlockEvent } from './block-events.js';
 
 const RUN_STATES = [
   'debug',
@@ -26,8 +27,20 @@ export type RunStateName = (typeof RUN_STATES)[number];
 
 export type RunStateHandler = (state: RunStateName) => void;
 
+/** What stopping a machine ends with: everything is drained and flushed. Given by the monitor. */
+let quiesceMachine: () => Promise<void> = () => Promise.resolve();
+
+/** @internal */
+export function useMachineQuiesce(quiesce: () => Promise<void>): void {
+  quiesceMachine = quiesce;
+}
+
 export class RunState {
   #state: RunStateName;
+  /** A stop that was asked for and not carried out yet. */
+  #requested: RunStateName | undefined;
+  /** Stops that are about to be asked for. */
+  #prepared = 0;
   readonly #handlers = new Set<RunStateHandler>();
 
   /** @throws TypeError for a state that QAPI does not know. */
@@ -48,6 +61,66 @@ export class RunState {
   set(state: RunStateName): void {
     this.#state = checked(state);
     for (const handler of [...this.#handlers]) handler(state);
+  }
+
+  get isRunning(): boolean {
+    return this.#state === 'running';
+  }
+
+  /**
+   * A stop will be asked for in this very turn, after an event that tells why. Who wants to continue
+   * meanwhile waits for that. (qemu_system_vmstop_request_prepare)
+   */
+  prepareStop(): void {
+    this.#prepared += 1;
+  }
+
+  /**
+   * Stops the machine in a later turn of the loop; of several requests the last one tells the state.
+   * (qemu_system_vmstop_request)
+   */
+  requestStop(state: RunStateName): void {
+    this.#prepared = Math.max(0, this.#prepared - 1);
+    if (this.#requested === undefined) setImmediate(() => this.#carryOut());
+    this.#requested = checked(state);
+  }
+
+  /**
+   * Stops the machine: tells the handlers, sends STOP, then drains and flushes everything. Of a
+   * machine that does not run only the latter. (vm_stop)
+   *
+   * @throws (rejects) BlockError: the first flush that failed; all were tried.
+   */
+  async stop(state: RunStateName = 'paused'): Promise<void> {
+    checked(state);
+    if (this.isRunning) {
+      this.set(state);
+      emitBlockEvent('STOP');
+    }
+    await quiesceMachine();
+  }
+
+  /**
+   * Lets the machine run. If it still runs and a stop was asked for, it goes on, and STOP and RESUME
+   * tell that (ERR-9). (vm_start)
+   */
+  async start(): Promise<void> {
+    while (this.#prepared > 0) await Promise.resolve();
+    const requested = this.#requested;
+    this.#requested = undefined;
+    if (this.isRunning && requested === undefined) return;
+    if (this.isRunning) emitBlockEvent('STOP');
+    emitBlockEvent('RESUME');
+    if (!this.isRunning) this.set('running');
+  }
+
+  #carryOut(): void {
+    const requested = this.#requested;
+    this.#requested = undefined;
+    if (requested === undefined) return;
+    this.stop(requested).catch((error: unknown) => {
+      process.emitWarning(`not all is flushed: ${String(error)}`, 'BlockBackendWarning');
+    });
   }
 
   /** The same handler twice is one. */

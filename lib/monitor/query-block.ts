@@ -1,5 +1,6 @@
 // What drives there are and what is in them (QMP: query-block).
 
+import type { BlockDeviceIoStatus } from '../backend/error-policy.js';
 import { BlockBackend } from '../block-backend.js';
 import { filenameOf } from '../graph/filename.js';
 import type { BlockNode } from '../graph/node.js';
@@ -52,6 +53,8 @@ export interface BlockInfo {
   readonly inserted?: BlockDeviceInfo;
   /** Absent without a tray. */
   readonly tray_open?: boolean;
+  /** Absent unless the machine can stop on an error of this drive. */
+  readonly 'io-status'?: BlockDeviceIoStatus;
 }
 
 /** Every backend with a name or a device, in order of creation. */
@@ -71,6 +74,7 @@ function infoOf(blk: BlockBackend): BlockInfo {
     locked: blk.isMediumLocked,
     ...(blk.root === undefined ? {} : { inserted: mediumOf(blk, blk.root) }),
     ...(blk.hasTray ? { tray_open: blk.isTrayOpen } : {}),
+    ...(blk.iostatusIsEnabled ? { 'io-status': blk.iostatus } : {}),
   });
 }
 

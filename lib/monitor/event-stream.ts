@@ -1,0 +1,116 @@
+// Events one after the other, as QMP sends them.
+
+import { BlockError } from '../errors/block-error.js';
+import { Errno } from '../errors/errno.js';
+import { type BlockEvents, blockEvents } from '../graph/block-events.js';
+
+/** An event in QMP's shape. */
+export type QmpEvent = {
+  [Name in keyof BlockEvents]: {
+    readonly event: Name;
+    readonly data: BlockEvents[Name] extends [] ? undefined : BlockEvents[Name][0];
+    /** Since 1970. */
+    readonly timestamp: { readonly seconds: number; readonly microseconds: number };
+  };
+}[keyof BlockEvents];
+
+const NAMES = [
+  'BLOCK_IO_ERROR',
+  'BLOCK_WRITE_THRESHOLD',
+  'DEVICE_TRAY_MOVED',
+  'STOP',
+  'RESUME',
+] as const satisfies readonly (keyof BlockEvents)[];
+
+export interface EventStreamOptions {
+  /** Ends the stream. */
+  readonly signal?: AbortSignal | undefined;
+  /** Events that may wait for their reader; one more is an error. Default 10,000. */
+  readonly limit?: number | undefined;
+}
+
+/**
+ * All events from this call on, in the order in which they were sent, whether somebody reads or not.
+ *
+ * ```js
+ * for await (const { event, data } of blockEventStream({ signal })) console.log(event, data);
+ * ```
+ *
+ * @throws (rejects) BlockError ENOMEM when more than `limit` events wait.
+ */
+export function blockEventStream({
+  signal,
+  limit = 10_000,
+}: EventStreamOptions = {}): AsyncIterableIterator<QmpEvent> {
+  return new EventStream(signal, limit);
+}
+
+class EventStream implements AsyncIterableIterator<QmpEvent> {
+  readonly #waiting: QmpEvent[] = [];
+  readonly #limit: number;
+  readonly #stops: (() => void)[] = [];
+  #readers: ((result: Promise<IteratorResult<QmpEvent>>) => void)[] = [];
+  #ended = false;
+  #overflowed = false;
+
+  constructor(signal: AbortSignal | undefined, limit: number) {
+    this.#limit = limit;
+    for (const name of NAMES) {
+      const listener = (data?: unknown): void => this.#push(name, data);
+      blockEvents.on(name, listener as () => void);
+      this.#stops.push(() => blockEvents.off(name, listener as () => void));
+    }
+    const end = (): void => this.#end();
+    signal?.addEventListener('abort', end, { once: true });
+    this.#stops.push(() => signal?.removeEventListener('abort', end));
+    if (signal?.aborted) this.#end();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<QmpEvent>> {
+    const value = this.#waiting.shift();
+    if (value !== undefined) return Promise.resolve({ value, done: false });
+    if (this.#ended) return this.#last();
+    return new Promise((resolve) => this.#readers.push(resolve));
+  }
+
+  return(): Promise<IteratorResult<QmpEvent>> {
+    this.#waiting.length = 0;
+    this.#end();
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  #push(event: QmpEvent['event'], data: unknown): void {
+    const microseconds = Math.round((performance.timeOrigin + performance.now()) * 1000);
+    const timestamp = Object.freeze({
+      seconds: Math.floor(microseconds / 1e6),
+      microseconds: microseconds % 1e6,
+    });
+    const value = Object.freeze({ event, data, timestamp }) as QmpEvent;
+    const reader = this.#readers.shift();
+    if (reader !== undefined) reader(Promise.resolve({ value, done: false }));
+    else if (this.#waiting.length < this.#limit) this.#waiting.push(value);
+    else this.#overflow();
+  }
+
+  #overflow(): void {
+    this.#overflowed = true;
+    this.#end();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    for (const stop of this.#stops.splice(0)) stop();
+    for (const reader of this.#readers.splice(0)) reader(this.#last());
+  }
+
+  /** What comes after the last event. */
+  #last(): Promise<IteratorResult<QmpEvent>> {
+    if (!this.#overflowed) return Promise.resolve({ value: undefined, done: true });
+    const text = `more than ${this.#limit} events wait for their reader`;
+    return Promise.reject(new BlockError(Errno.ENOMEM, { operation: 'event stream', text }));
+  }
+}

@@ -1,0 +1,44 @@
+// Stopping the machine and letting it go on (QMP: stop, cont, query-status).
+
+import { BlockBackend } from '../block-backend.js';
+import { graph } from '../graph/graph.js';
+import { type RunStateName, useMachineQuiesce } from '../graph/run-state.js';
+import { flushAll } from './flush-all.js';
+
+useMachineQuiesce(async () => {
+  const section = graph().drainAll();
+  try {
+    await section.quiet();
+  } finally {
+    section.end();
+  }
+  await flushAll();
+});
+
+/** QAPI: StatusInfo. */
+export interface StatusInfo {
+  readonly running: boolean;
+  readonly status: RunStateName;
+}
+
+/**
+ * Stops the machine: handlers of the run state, STOP, then all disks are drained and flushed. (QMP:
+ * stop)
+ *
+ * @throws (rejects) BlockError: the first flush that failed; all were tried.
+ */
+export function stop(): Promise<void> {
+  return graph().runState.stop();
+}
+
+/** Resets the I/O status of all disks, and lets the machine run: RESUME. (QMP: cont) */
+export async function cont(): Promise<void> {
+  for (const blk of BlockBackend.all()) blk.iostatusReset();
+  await graph().runState.start();
+}
+
+/** (QMP: query-status) */
+export function queryStatus(): StatusInfo {
+  const { isRunning: running, state: status } = graph().runState;
+  return Object.freeze({ running, status });
+}

@@ -1,0 +1,91 @@
+// Events as a stream, on the diagnostics channel, and on stderr.
+
+import { execFileSync } from 'node:child_process';
+import diagnosticsChannel from 'node:diagnostics_channel';
+import { join } from 'node:path';
+import { BlockBackend, blockEventStream, blockEvents } from '../../lib/index.js';
+import { codeOf } from '../support/requests.js';
+
+test('events: a stream has all events since its call, in order, with the time', async () => {
+  await using blk = new BlockBackend({ name: 'd0' });
+  const stream = blockEventStream();
+  const before = Math.floor(Date.now() / 1000);
+  blk.eject(true);
+  blk.errorAction('report', true, 5);
+  const first = await stream.next();
+  expect(first).toMatchObject({
+    done: false,
+    value: {
+      event: 'DEVICE_TRAY_MOVED',
+      data: { device: 'd0', id: '', 'tray-open': true },
+      timestamp: { seconds: expect.any(Number), microseconds: expect.any(Number) },
+    },
+  });
+  const { seconds, microseconds } = first.value?.timestamp ?? { seconds: 0, microseconds: -1 };
+  expect(seconds - before).toBeLessThanOrEqual(1);
+  expect(seconds - before).toBeGreaterThanOrEqual(-1);
+  expect(microseconds >= 0 && microseconds < 1e6).toBe(true);
+  expect((await stream.next()).value?.event).toBe('BLOCK_IO_ERROR');
+  const later = stream.next();
+  blk.eject(false);
+  expect((await later).value).toMatchObject({ data: { 'tray-open': false } });
+  await stream.return?.();
+});
+
+test('events: leaving the loop or aborting ends the stream and its listeners', async () => {
+  await using blk = new BlockBackend();
+  const abort = new AbortController();
+  const seen: string[] = [];
+  blk.errorAction('report', true, 5);
+  const stream = blockEventStream({ signal: abort.signal });
+  blk.eject(true);
+  blk.eject(false);
+  for await (const { event } of stream) {
+    seen.push(event);
+    if (seen.length === 2) abort.abort();
+  }
+  expect(seen).toEqual(['DEVICE_TRAY_MOVED', 'DEVICE_TRAY_MOVED']);
+  const left = blockEventStream();
+  blk.eject(true);
+  for await (const _event of left) break;
+  expect(blockEvents.eventNames()).toEqual([]);
+});
+
+test('events: a stream that nobody reads ends with ENOMEM at its limit, after what it has', async () => {
+  await using blk = new BlockBackend();
+  const stream = blockEventStream({ limit: 2 });
+  for (const open of [true, false, true]) blk.eject(open);
+  expect([(await stream.next()).done, (await stream.next()).done]).toEqual([false, false]);
+  expect(await codeOf(stream.next())).toBe('ENOMEM');
+  expect(blockEvents.eventNames()).toEqual([]);
+});
+
+test('events: a diagnostics channel has them, too', async () => {
+  await using blk = new BlockBackend({ name: 'd0' });
+  const messages: unknown[] = [];
+  const listener = (message: unknown) => messages.push(message);
+  diagnosticsChannel.subscribe('block-backend:event', listener);
+  blk.eject(true);
+  diagnosticsChannel.unsubscribe('block-backend:event', listener);
+  blk.eject(false);
+  expect(messages).toEqual([
+    { event: 'DEVICE_TRAY_MOVED', data: { device: 'd0', id: '', 'tray-open': true } },
+  ]);
+});
+
+test('events: NODE_DEBUG=block-backend prints them', () => {
+  const code = `
+    const { BlockBackend } = require('block-backend');
+    const blk = new BlockBackend({ name: 'd0' });
+    blk.eject(true);
+    void blk.close();
+  `;
+  const run = (value: string) =>
+    execFileSync('sh', ['-c', '"$0" -e "$1" 2>&1', process.execPath, code], {
+      cwd: join(__dirname, '../..'),
+      env: { ...process.env, NODE_DEBUG: value },
+      encoding: 'utf8',
+    });
+  expect(run('block-backend')).toMatch(/BLOCK-BACKEND \d+: DEVICE_TRAY_MOVED .*device: 'd0'/);
+  expect(run('')).toBe('');
+});
