@@ -1,28 +1,14 @@
 // What becomes of requests that failed: reported, ignored, or held until the operator resumes.
 
+import type { BlockErrorAction } from '../backend/error-policy.js';
+import type { BlockBackend } from '../block-backend.js';
 import { BlockError } from '../errors/block-error.js';
-
-/** QAPI: BlockErrorAction. */
-export type ErrorAction = 'report' | 'ignore' | 'stop';
-
-/** Decides about one failure; called once for each, also when a held request fails again. */
-export type ErrorPolicy = (error: BlockError, isRead: boolean) => ErrorAction;
 
 /** A request that failed and is kept until `resume()`. */
 export interface HeldRequest {
   readonly error: BlockError;
   readonly isRead: boolean;
 }
-
-export interface RequestPolicyOptions {
-  /** Default: 'stop' for ENOSPC of a write, else 'report' (QEMU: rerror=report, werror=enospc). */
-  readonly onError?: ErrorPolicy | undefined;
-  /** A request is held from now on: the place to stop the machine. */
-  readonly onStop?: ((held: HeldRequest) => void) | undefined;
-}
-
-const byDefault: ErrorPolicy = (error, isRead) =>
-  !isRead && error.code === 'ENOSPC' ? 'stop' : 'report';
 
 interface Waiter {
   readonly held: HeldRequest;
@@ -32,16 +18,20 @@ interface Waiter {
 /** How a request ended for its device; 'ignored' and 'cancelled' have no data. */
 export type Outcome = 'done' | 'ignored' | 'reported' | 'cancelled';
 
-/** Runs requests, and again after `resume()` those that the policy held. */
+/**
+ * Runs requests, and again after `resume()` those that the backend's error policy held. With 'stop'
+ * the machine's run state is asked to stop, and BLOCK_IO_ERROR tells of every failure.
+ */
 export class ErrorHolder {
-  readonly #policy: ErrorPolicy;
-  readonly #onStop: (held: HeldRequest) => void;
+  readonly #blk: BlockBackend;
+  readonly #reports: boolean;
   #waiting: Waiter[] = [];
   #closed = false;
 
-  constructor({ onError = byDefault, onStop = () => {} }: RequestPolicyOptions) {
-    this.#policy = onError;
-    this.#onStop = onStop;
+  /** `reports`: the device can tell its guest of an error; otherwise it stops where it would. */
+  constructor(blk: BlockBackend, reports: boolean) {
+    this.#blk = blk;
+    this.#reports = reports;
   }
 
   /** Those that wait for `resume()`, the oldest first. */
@@ -71,7 +61,7 @@ export class ErrorHolder {
     while (!signal?.aborted) {
       const error = await attempt().then(() => undefined, asBlockError);
       if (error === undefined) return 'done';
-      const action = this.#policy(error, isRead);
+      const action = this.#act(isRead, -error.errno);
       if (action === 'ignore') return 'ignored';
       if (action === 'report') return 'reported';
       if (this.#closed) break;
@@ -87,8 +77,14 @@ export class ErrorHolder {
       this.#waiting.push(waiter);
       signal?.addEventListener('abort', () => this.#drop(waiter), { once: true });
     });
-    this.#onStop(held);
     return resumed;
+  }
+
+  #act(isRead: boolean, errno: number): BlockErrorAction {
+    const wanted = this.#blk.getErrorAction(isRead, errno);
+    const action = wanted === 'report' && !this.#reports ? 'stop' : wanted;
+    this.#blk.errorAction(action, isRead, errno);
+    return action;
   }
 
   #drop(waiter: Waiter): void {

@@ -2,19 +2,14 @@
 
 import type { BlockBackend } from '../block-backend.js';
 import { BlockUsageError } from '../errors/block-error.js';
-import {
-  ErrorHolder,
-  type ErrorPolicy,
-  type HeldRequest,
-  type RequestPolicyOptions,
-} from './error-holder.js';
+import { ErrorHolder, type HeldRequest } from './error-holder.js';
 import { RequestOrder } from './request-order.js';
 
 const SECTOR = 512;
 
 type DataCallback = (data: Uint8Array) => void;
 
-export interface IdeDiskOptions extends RequestPolicyOptions {
+export interface IdeDiskOptions {
   /** 2048 for a CD-ROM. Default 512. The disk is rounded up to whole sectors, as QEMU does. */
   readonly sectorSize?: number | undefined;
 }
@@ -23,8 +18,9 @@ export interface IdeDiskOptions extends RequestPolicyOptions {
  * The disk of an IDE controller: `new V86({ hda: await IdeDisk.open(blk) })`; `hdb` and `cdrom` too.
  *
  * v86's IDE cannot tell a guest of an error, and does not forward its flushes. Hence each write is
- * durable before it ends, and a failed request whose error would be reported is held instead, as with
- * the action 'stop': the guest waits for it until `resume()`. What is ignored reads as zeroes.
+ * durable before it ends, and a failed request whose error the backend's policy would report is held
+ * instead, as with the action 'stop': the guest waits for it until `resume()`, which a VMM calls when
+ * its run state is 'running' again. What is ignored reads as zeroes.
  */
 export class IdeDisk {
   /** Bytes, whole sectors. */
@@ -42,7 +38,7 @@ export class IdeDisk {
     const { sectorSize = SECTOR } = options;
     this.#blk = blk;
     this.#length = length;
-    this.#holder = new ErrorHolder({ ...options, onError: holdingReports(options.onError) });
+    this.#holder = new ErrorHolder(blk, false);
     this.byteLength = Math.ceil(length / sectorSize) * sectorSize;
   }
 
@@ -94,13 +90,18 @@ export class IdeDisk {
     callback: DataCallback,
     options: { readonly signal?: AbortSignal } = {},
   ): void {
-    void this.#read(offset, length, options.signal).then(callback);
+    const read = async () => callback(await this.#read(offset, length, options.signal));
+    void read();
   }
 
   /** v86: writes; `data` may change as soon as this returns. */
   set(offset: number, data: Uint8Array, callback: () => void): void {
     const copy = Uint8Array.from(data);
-    void this.#write(offset, copy).then(callback);
+    const write = async () => {
+      await this.#write(offset, copy);
+      callback();
+    };
+    void write();
   }
 
   /** v86 asks for the partition table through this. */
@@ -127,7 +128,11 @@ export class IdeDisk {
     );
   }
 
-  async #read(offset: number, length: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  async #read(
+    offset: number,
+    length: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array> {
     const data = new Uint8Array(length);
     const inside = data.subarray(0, this.#inside(offset, length));
     const read = () => this.#holder.run(true, () => this.#blk.pread(offset, inside), signal);
@@ -147,8 +152,4 @@ export class IdeDisk {
     if (offset + length > this.byteLength) return length;
     return Math.max(0, Math.min(length, this.#length - offset));
   }
-}
-
-function holdingReports(policy: ErrorPolicy | undefined): ErrorPolicy {
-  return (error, isRead) => (policy?.(error, isRead) === 'ignore' ? 'ignore' : 'stop');
 }

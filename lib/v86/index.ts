@@ -1,6 +1,6 @@
 // `block-backend/v86`: disks for machines of the npm package v86, which is not imported.
 
-export type { ErrorAction, ErrorPolicy, HeldRequest, RequestPolicyOptions } from './error-holder.js';
+export type { HeldRequest } from './error-holder.js';
 export { IdeDisk, type IdeDiskOptions } from './ide-disk.js';
 export type { V86Emulator } from './machine.js';
 export { VirtioBlk, type VirtioBlkOptions } from './virtio-blk.js';

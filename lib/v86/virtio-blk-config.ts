@@ -27,7 +27,7 @@ const constant = (name: string, bytes: number, value: number): VirtioField => ({
 export function blockConfig(bytes: number, writeback: Switch): VirtioField[] {
   const sectors = Math.floor(bytes / SECTOR);
   return [
-    constant('capacity (low)', 4, sectors % 2 ** 32 | 0),
+    constant('capacity (low)', 4, (sectors % 2 ** 32) | 0),
     constant('capacity (high)', 4, Math.floor(sectors / 2 ** 32)),
     constant('size_max', 4, 0),
     constant('seg_max', 4, MAX_SEGMENTS),

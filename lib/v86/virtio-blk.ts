@@ -2,7 +2,7 @@
 
 import type { BlockBackend } from '../block-backend.js';
 import { BlockUsageError } from '../errors/block-error.js';
-import { ErrorHolder, type HeldRequest, type RequestPolicyOptions } from './error-holder.js';
+import { ErrorHolder, type HeldRequest } from './error-holder.js';
 import {
   type BufferChain,
   cpuOf,
@@ -26,7 +26,7 @@ const Feature = {
   version1: 32,
 } as const;
 
-export interface VirtioBlkOptions extends RequestPolicyOptions {
+export interface VirtioBlkOptions {
   /** Which of up to 4 such devices of the machine it is, from 0 on. Default 0. */
   readonly index?: number | undefined;
   /** What the guest reads as the disk's serial, at most 20 bytes of it. Default ''. */
@@ -61,7 +61,7 @@ export class VirtioBlk {
       throw new BlockUsageError('the machine needs the option virtio_balloon: true');
     }
     this.#blk = blk;
-    this.#holder = new ErrorHolder(options);
+    this.#holder = new ErrorHolder(blk, true);
     this.#serial = options.serial ?? '';
     this.#memory = () => cpu.mem8.length;
     this.#virtio = new Virtio(cpu, this.#describe(bytes, options.index ?? 0));
