@@ -120,14 +120,11 @@ export abstract class BackendErrors extends BackendTray {
    */
   errorAction(action: BlockErrorAction, isRead: boolean, errno: number): void {
     checkFailure(errno);
-    const { runState } = graph();
-    if (action === 'stop') {
-      this.iostatusSetError(errno);
-      // A listener of the event may want to go on; that waits for the stop (ERR-9).
-      runState.prepareStop();
-    }
-    emitBlockEvent('BLOCK_IO_ERROR', this.#eventOf(action, isRead, errno));
-    if (action === 'stop') runState.requestStop('io-error');
+    if (action === 'stop') this.iostatusSetError(errno);
+    const event = this.#eventOf(action, isRead, errno);
+    const tell = (): void => emitBlockEvent('BLOCK_IO_ERROR', event);
+    if (action === 'stop') graph().runState.requestStop('io-error', tell);
+    else tell();
     if (action === 'retry') this.#retry.arm();
   }
 

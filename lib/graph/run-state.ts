@@ -39,8 +39,7 @@ export class RunState {
   #state: RunStateName;
   /** A stop that was asked for and not carried out yet. */
   #requested: RunStateName | undefined;
-  /** Stops that are about to be asked for. */
-  #prepared = 0;
+  #requesting = 0;
   readonly #handlers = new Set<RunStateHandler>();
 
   /** @throws TypeError for a state that QAPI does not know. */
@@ -68,21 +67,21 @@ export class RunState {
   }
 
   /**
-   * A stop will be asked for in this very turn, after an event that tells why. Who wants to continue
-   * meanwhile waits for that. (qemu_system_vmstop_request_prepare)
-   */
-  prepareStop(): void {
-    this.#prepared += 1;
-  }
-
-  /**
    * Stops the machine in a later turn of the loop; of several requests the last one tells the state.
    * (qemu_system_vmstop_request)
+   *
+   * @param tell runs before: who hears of it there and wants to continue waits for the request.
    */
-  requestStop(state: RunStateName): void {
-    this.#prepared = Math.max(0, this.#prepared - 1);
-    if (this.#requested === undefined) setImmediate(() => this.#carryOut());
-    this.#requested = checked(state);
+  requestStop(state: RunStateName, tell: () => void = () => {}): void {
+    checked(state);
+    this.#requesting += 1;
+    try {
+      tell();
+    } finally {
+      this.#requesting -= 1;
+      if (this.#requested === undefined) setImmediate(() => this.#carryOut());
+      this.#requested = state;
+    }
   }
 
   /**
@@ -105,7 +104,8 @@ export class RunState {
    * tell that (ERR-9). (vm_start)
    */
   async start(): Promise<void> {
-    while (this.#prepared > 0) await Promise.resolve();
+    // Called from within requestStop(), which has ended in the next microtask.
+    if (this.#requesting > 0) await Promise.resolve();
     const requested = this.#requested;
     this.#requested = undefined;
     if (this.isRunning && requested === undefined) return;

@@ -44,7 +44,7 @@ export interface BlockDeviceInfo extends IoThrottleInfo {
 export interface BlockInfo {
   /** Name of the backend; '' without one. */
   readonly device: string;
-  /** Path of the device, else its id. */
+  /** Id of the device, else its path. */
   readonly qdev?: string;
   readonly type: 'unknown';
   readonly removable: boolean;
@@ -65,7 +65,7 @@ export function queryBlock(): BlockInfo[] {
 }
 
 function infoOf(blk: BlockBackend): BlockInfo {
-  const qdev = blk.devicePath || blk.deviceId;
+  const qdev = blk.attachedDeviceId;
   return Object.freeze({
     device: blk.name,
     ...(qdev === '' ? {} : { qdev }),

@@ -135,6 +135,7 @@ export class IdeDisk {
   ): Promise<Uint8Array> {
     const data = new Uint8Array(length);
     const inside = data.subarray(0, this.#inside(offset, length));
+    if (inside.length === 0) return data;
     const read = () => this.#holder.run(true, () => this.#blk.pread(offset, inside), signal);
     const outcome = await this.#order.run(offset, length, false, read);
     return outcome === 'done' ? data : data.fill(0);
@@ -142,6 +143,7 @@ export class IdeDisk {
 
   async #write(offset: number, data: Uint8Array): Promise<void> {
     const inside = data.subarray(0, this.#inside(offset, data.length));
+    if (inside.length === 0) return;
     const write = () =>
       this.#holder.run(false, () => this.#blk.pwrite(offset, inside, { fua: true }));
     await this.#order.run(offset, data.length, true, write);

@@ -70,6 +70,18 @@ onEveryEngineAndHome((context) => {
     expect(queryStatus()).toEqual({ running: true, status: 'running' });
   });
 
+  test('ERR-9: a stop that was asked for and not carried out yet becomes STOP and RESUME, too', async () => {
+    const calls: string[] = [];
+    using _events = record(calls);
+    machine.requestStop('io-error');
+    await machine.start();
+    await turn();
+    expect([calls, machine.state]).toEqual([['STOP', 'RESUME'], 'running']);
+    expect(() => machine.requestStop('resting' as never)).toThrow('one of');
+    await turn();
+    expect(machine.state).toBe('running');
+  });
+
   test('ERR-10: two errors before the machine stops: two events, one STOP', async () => {
     await using blk = await open(fastDisk(), { rerror: 'stop', werror: 'stop' });
     const calls: string[] = [];
