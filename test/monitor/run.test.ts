@@ -14,6 +14,7 @@ import { combinations, onEveryEngineAndHome } from '../support/matrix.js';
 import { fastDisk, slowDisk } from '../support/null-disk.js';
 import { chooseSeed, randomNumbers } from '../support/random.js';
 import { codeOf } from '../support/requests.js';
+import { until } from '../support/waiting.js';
 
 const EIO = 5;
 const ENOSPC = 28;
@@ -25,7 +26,11 @@ beforeEach(() => {
   machine = new RunState();
   setRunState(machine);
 });
-afterEach(() => setRunState(new RunState()));
+// A stop that was posted goes on flushing after the test has seen it, and holds what it flushes.
+afterEach(async () => {
+  setRunState(new RunState());
+  await until(() => BlockBackend.all().length === 0);
+});
 
 /** Writes down what happens, in order. */
 function record(calls: string[], blk?: BlockBackend): Disposable {
@@ -181,6 +186,7 @@ describe('the order of events', () => {
         throw new Error(`repetition ${repetition}, seed ${seed}: ${calls.join(', ')}`);
       }
     }
+    await until(() => BlockBackend.all().length === 0);
     for (const context of contexts) await context.close();
   }, 120_000);
 });

@@ -13,7 +13,11 @@ onEveryEngineAndHome((context) => {
     machine = new RunState();
     setRunState(machine);
   });
-  afterEach(() => setRunState(new RunState()));
+  afterEach(async () => {
+    setRunState(new RunState());
+    // A stop that was posted holds what it flushes.
+    await until(() => BlockBackend.all().length === 0);
+  });
 
   const open = (options: object = { driver: 'x-probe', 'node-name': 'n' }, settings = {}) =>
     BlockBackend.open(options as never, { context: context(), ...settings });

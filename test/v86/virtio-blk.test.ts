@@ -124,7 +124,11 @@ onEveryEngineAndHome((context) => {
     machine = new RunState();
     setRunState(machine);
   });
-  afterEach(() => setRunState(new RunState()));
+  afterEach(async () => {
+    setRunState(new RunState());
+    // A stop that was posted holds what it flushes.
+    await until(() => BlockBackend.all().length === 0);
+  });
 
   const open = (more = {}, settings = {}) =>
     BlockBackend.open({ driver: 'x-probe', 'node-name': 'n', size: 65536, ...more } as never, {
