@@ -65,7 +65,9 @@ export function emitBlockEvent<Name extends keyof BlockEvents>(
   name: Name,
   ...data: BlockEvents[Name]
 ): void {
-  callForeign(() => (blockEvents as EventEmitter).emit(name, ...data), false);
+  for (const listener of blockEvents.rawListeners(name)) {
+    callForeign(() => Reflect.apply(listener, blockEvents, data), undefined);
+  }
   if (channel.hasSubscribers) channel.publish({ event: name, data: data[0] });
   if (debug.enabled) debug('%s %o', name, data[0] ?? {});
 }

@@ -2,6 +2,7 @@
 
 import { invalidArgumentValue } from '../errors/argument-errors.js';
 import { emitBlockEvent } from './block-events.js';
+import { callForeign } from './notifiers.js';
 
 const RUN_STATES = [
   'debug',
@@ -40,6 +41,8 @@ export class RunState {
   /** A stop that was asked for and not carried out yet. */
   #requested: RunStateName | undefined;
   #requesting = 0;
+  /** The stop or start that goes on, and those behind it. */
+  #changing: Promise<void> | undefined;
   readonly #handlers = new Set<RunStateHandler>();
 
   /** @throws TypeError for a state that QAPI does not know. */
@@ -59,7 +62,7 @@ export class RunState {
   /** Tells every handler, in the order of their registration, even when nothing changes. */
   set(state: RunStateName): void {
     this.#state = checked(state);
-    for (const handler of [...this.#handlers]) handler(state);
+    for (const handler of [...this.#handlers]) callForeign(() => handler(state), undefined);
   }
 
   get isRunning(): boolean {
@@ -86,17 +89,13 @@ export class RunState {
 
   /**
    * Stops the machine: tells the handlers, sends STOP, then drains and flushes everything. Of a
-   * machine that does not run only the latter. (vm_stop)
+   * machine that does not run only the latter. Stops and starts run one after the other. (vm_stop)
    *
    * @throws (rejects) BlockError: the first flush that failed; all were tried.
    */
   async stop(state: RunStateName = 'paused'): Promise<void> {
     checked(state);
-    if (this.isRunning) {
-      this.set(state);
-      emitBlockEvent('STOP');
-    }
-    await quiesceMachine();
+    await this.#inTurn(() => this.#stop(state));
   }
 
   /**
@@ -106,8 +105,19 @@ export class RunState {
   async start(): Promise<void> {
     // Called from within requestStop(), which has ended in the next microtask.
     if (this.#requesting > 0) await Promise.resolve();
-    const requested = this.#requested;
-    this.#requested = undefined;
+    await this.#inTurn(() => this.#start());
+  }
+
+  async #stop(state: RunStateName): Promise<void> {
+    if (this.isRunning) {
+      this.set(state);
+      emitBlockEvent('STOP');
+    }
+    await quiesceMachine();
+  }
+
+  async #start(): Promise<void> {
+    const requested = this.#takeRequest();
     if (this.isRunning && requested === undefined) return;
     if (this.isRunning) emitBlockEvent('STOP');
     emitBlockEvent('RESUME');
@@ -115,12 +125,31 @@ export class RunState {
   }
 
   #carryOut(): void {
-    const requested = this.#requested;
-    this.#requested = undefined;
-    if (requested === undefined) return;
-    this.stop(requested).catch((error: unknown) => {
+    this.#inTurn(async () => {
+      const requested = this.#takeRequest();
+      if (requested !== undefined) await this.#stop(requested);
+    }).catch((error: unknown) => {
       process.emitWarning(`not all is flushed: ${String(error)}`, 'BlockBackendWarning');
     });
+  }
+
+  #takeRequest(): RunStateName | undefined {
+    const requested = this.#requested;
+    this.#requested = undefined;
+    return requested;
+  }
+
+  /** At once if nothing is going on, otherwise after it, once who asked for that knows. */
+  async #inTurn(change: () => Promise<void>): Promise<void> {
+    const before = this.#changing;
+    const changed = before === undefined ? change() : before.then(nextTurn).then(change);
+    const settled = changed.catch(() => {});
+    this.#changing = settled;
+    try {
+      await changed;
+    } finally {
+      if (this.#changing === settled) this.#changing = undefined;
+    }
   }
 
   /** The same handler twice is one. */
@@ -131,6 +160,10 @@ export class RunState {
   removeHandler(handler: RunStateHandler): void {
     this.#handlers.delete(handler);
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function checked(state: RunStateName): RunStateName {

@@ -3,6 +3,7 @@ import {
   AioContext,
   BlockBackend,
   cont,
+  inactivateAll,
   probe,
   queryStatus,
   RunState,
@@ -129,6 +130,35 @@ onEveryEngineAndHome((context) => {
     expect(['ENOSPC', 'EIO']).toContain(codes[0]);
     expect(['a', 'b', 'c'].map((name) => probe(name).calls('flush'))).toEqual([1, 1, 1]);
     expect(queryStatus().status).toBe('paused');
+  });
+
+  test('ERR-16: who continues meanwhile waits until everything is flushed', async () => {
+    await using blk = await open({ driver: 'x-probe', 'node-name': 'n' });
+    await blk.pwrite(0, sector);
+    probe('n').hold('flush', 'f');
+    const calls: string[] = [];
+    using _events = record(calls);
+    const stopped = stop().then(() => calls.push('stopped'));
+    const continued = cont();
+    await until(() => probe('n').held('f') === 1);
+    expect(calls).toEqual(['state paused', 'STOP']);
+    probe('n').release('f');
+    await Promise.all([stopped, continued]);
+    expect(calls).toEqual(['state paused', 'STOP', 'stopped', 'RESUME', 'state running']);
+  });
+
+  test('ERR-17: continuing takes inactive images back; nothing continues a machine that is off', async () => {
+    await using blk = await open(fastDisk({ 'node-name': 'n' }), { name: 'd0' });
+    await stop();
+    await inactivateAll();
+    expect(blk.root?.inactive).toBe(true);
+    await cont();
+    expect([blk.root?.inactive, machine.state]).toEqual([false, 'running']);
+    for (const state of ['shutdown', 'internal-error', 'finish-migrate', 'inmigrate'] as const) {
+      machine.set(state);
+      expect([await codeOf(cont()), machine.state]).toEqual(['EPERM', state]);
+    }
+    machine.set('running');
   });
 
   test('ERR-17: continuing resets the status of all disks', async () => {
