@@ -3,7 +3,7 @@
 // has over another, such as where its memory lies, is more than what is measured.
 import { BlockBackend } from 'block-backend';
 import { parseFlags } from './lib/flags.mjs';
-import { BLOCK, readsPerSecond } from './lib/read-loop.mjs';
+import { BLOCK, readLoop } from './lib/read-loop.mjs';
 import { log, printTable, report, run } from './lib/report.mjs';
 import { median, percentile } from './lib/statistics.mjs';
 
@@ -44,14 +44,12 @@ async function openDisk({ limited = false, accounted = false }) {
   return blk;
 }
 
-function measure(blk, seconds) {
-  const load = { depth: DEPTH, seconds, blocks: DISK / BLOCK };
-  return readsPerSecond(
-    load,
+const loopOn = (blk) =>
+  readLoop(
+    { depth: DEPTH, blocks: DISK / BLOCK },
     (bytes) => blk.allocate(bytes),
     (buffer, offset) => blk.pread(offset, buffer),
   );
-}
 
 /** That the feature was on and did nothing. */
 function checkFeature(blk, { limited, accounted }) {
@@ -64,18 +62,21 @@ function checkFeature(blk, { limited, accounted }) {
   );
 }
 
-/** Pairs of neighbouring runs, A B A B. */
-async function pairsOf(feature, { pairs, seconds }) {
-  const plain = await openDisk({});
-  const featured = await openDisk(feature);
+/** Pairs of neighbouring runs, A B B A: whatever gets slower by and by does so for both. */
+async function pairsOf(feature, { pairs, milliseconds }) {
+  const disks = [await openDisk({}), await openDisk(feature)];
+  const loops = [await loopOn(disks[0]), await loopOn(disks[1])];
+  log(`${feature.name}, ${pairs} pairs`);
   const results = [];
-  for (let pair = 1; pair <= pairs; pair += 1) {
-    log(`${feature.name}, pair ${pair} of ${pairs}`);
-    results.push([await measure(plain, seconds), await measure(featured, seconds)]);
+  for (let pair = 0; pair < pairs; pair += 1) {
+    const result = [0, 0];
+    for (const side of pair % 2 === 0 ? [0, 1] : [1, 0]) {
+      result[side] = await loops[side](milliseconds);
+    }
+    results.push(result);
   }
-  checkFeature(featured, feature);
-  await plain.close();
-  await featured.close();
+  checkFeature(disks[1], feature);
+  for (const disk of disks) await disk.close();
   return results;
 }
 
@@ -119,7 +120,7 @@ function print(rows) {
 async function main() {
   const values = parseFlags(USAGE);
   if (values === undefined) return;
-  const pace = values.quick ? { pairs: 2, seconds: 0.1 } : { pairs: 21, seconds: 0.5 };
+  const pace = values.quick ? { pairs: 4, milliseconds: 20 } : { pairs: 1001, milliseconds: 10 };
   const rows = [];
   for (const feature of FEATURES) rows.push(rowOf(feature, await pairsOf(feature, pace)));
   report(values, rows, print);

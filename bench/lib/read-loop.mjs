@@ -32,12 +32,20 @@ async function run(buffers, read, nextOffset, milliseconds) {
 }
 
 /**
- * Reads per second with `depth` of them under way. `read(buffer, offset)` gives a promise;
+ * A loop of reads with `depth` of them under way, warmed up, that runs for so many milliseconds at a
+ * time and says how many reads a second that were. `read(buffer, offset)` gives a promise;
  * `makeBuffer(bytes)` the memory that the side would use.
  */
-export async function readsPerSecond({ depth, seconds, blocks }, makeBuffer, read) {
+export async function readLoop({ depth, blocks }, makeBuffer, read) {
   const buffers = Array.from({ length: depth }, () => makeBuffer(BLOCK));
   const nextOffset = randomOffsets(blocks);
-  await run(buffers, read, nextOffset, WARM_UP_MS);
-  return run(buffers, read, nextOffset, seconds * 1000);
+  const loop = (milliseconds) => run(buffers, read, nextOffset, milliseconds);
+  await loop(WARM_UP_MS);
+  return loop;
+}
+
+/** Reads per second of such a loop. */
+export async function readsPerSecond({ seconds, ...load }, makeBuffer, read) {
+  const loop = await readLoop(load, makeBuffer, read);
+  return loop(seconds * 1000);
 }

@@ -85,14 +85,14 @@ const ACCOUNTED_AS: Readonly<Record<number, number>> = {
   [Operation.flush]: AccountType.flush,
 };
 
-/** The same as a table of numbers, since every request looks. */
-const accountTypes = Uint8Array.from({ length: 256 }, (_, operation) => {
+/**
+ * The same as tables of numbers, by operation: every request looks one up, so that those that are not
+ * accounted cost what the others do.
+ */
+export const ACCOUNT_TYPES = Uint8Array.from({ length: 256 }, (_, operation) => {
   return ACCOUNTED_AS[operation] ?? AccountType.none;
 });
-
-export function accountedAs(operation: number): number {
-  return accountTypes[operation] as number;
-}
+export const NOT_ACCOUNTED = new Uint8Array(256).fill(AccountType.none);
 
 export function accountProblem(value: unknown): Error | undefined {
   if (value === undefined || typeof value === 'boolean' || isAccountingType(value))
@@ -108,7 +108,7 @@ export function requestAccount(
 ): number | undefined {
   if (account === undefined) return undefined;
   if (typeof account === 'string') return AccountType[account];
-  return account ? accountedAs(operation) : AccountType.none;
+  return (account ? ACCOUNT_TYPES : NOT_ACCOUNTED)[operation];
 }
 
 /** The BDRV_REQ_* bits of a request's options. */

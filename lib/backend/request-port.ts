@@ -6,7 +6,7 @@ import type { AbortSignals } from '../aio/abort-signals.js';
 import type { Environment } from '../aio/environment.js';
 import type { Handle, NativeFailure } from '../aio/native-binding.js';
 import type { BufferPool } from '../aio/pool.js';
-import { AccountType, Operation } from '../aio/protocol.js';
+import { Operation } from '../aio/protocol.js';
 import { NO_SLOT, type Ring } from '../aio/ring.js';
 import type { Slab } from '../aio/slab.js';
 import type { RequestCallback, SlotOwner, SlotTable, Ticket } from '../aio/slots.js';
@@ -15,7 +15,7 @@ import { Errno } from '../errors/errno.js';
 import { failureText } from '../errors/native-failure.js';
 import { type RequestMedium, requestText } from '../errors/request-failure.js';
 import { Draft, type Problem } from './draft.js';
-import { accountedAs } from './options.js';
+import { ACCOUNT_TYPES, NOT_ACCOUNTED } from './options.js';
 import { copyOut, Transfer } from './transfer.js';
 
 /** What requests need to know about the backend that they belong to. */
@@ -87,8 +87,8 @@ function runCallback(callback: RequestCallback, error: Error | null, result: num
 
 export class RequestPort implements SlotOwner {
   readonly draft = new Draft();
-  /** Asynchronous requests that say nothing else are accounted as what they are. */
-  accountRequests = false;
+  /** As what requests are accounted that do not say it, by operation. */
+  #accountTypes = NOT_ACCOUNTED;
   readonly #ring: Ring;
   readonly #slots: SlotTable;
   readonly #slab: Slab;
@@ -108,6 +108,15 @@ export class RequestPort implements SlotOwner {
     this.#transfer = new Transfer(environment);
     this.#handle = handle;
     this.#owner = owner;
+  }
+
+  /** Asynchronous requests that say nothing else are accounted as what they are. */
+  get accountRequests(): boolean {
+    return this.#accountTypes === ACCOUNT_TYPES;
+  }
+
+  set accountRequests(on: boolean) {
+    this.#accountTypes = on ? ACCOUNT_TYPES : NOT_ACCOUNTED;
   }
 
   /** From now on every request fails with ENOMEDIUM; those under way go on. */
@@ -297,8 +306,8 @@ export class RequestPort implements SlotOwner {
 
   #defaultAccount(slot: number): number {
     // A synchronous request is its caller's own business (ACCT-1).
-    const accounted = this.accountRequests && slot !== NO_SLOT;
-    return accounted ? accountedAs(this.draft.operation) : AccountType.none;
+    const types = slot === NO_SLOT ? NOT_ACCOUNTED : this.#accountTypes;
+    return types[this.draft.operation] as number;
   }
 
   #watch(slot: number, signal: AbortSignal): void {

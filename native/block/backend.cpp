@@ -5,6 +5,8 @@
 #include <climits>
 #include <utility>
 
+#include "throttle/group.hpp"
+
 namespace blk::block {
 
 using accounting::AccountType;
@@ -365,13 +367,17 @@ void Backend::finish(Request* request, const Status& status) {
       request->operation == Operation::kRead || request->operation == Operation::kWrite;
   request->result = !status.ok() ? status.error : is_transfer ? request->bytes : 0;
   request->failed_node = status.node;
-  request->backend->account(*request);
+  if (request->account != AccountType::kNone) {
+    request->backend->account(*request);
+  }
   request->done(request);
 }
 
 void Backend::finish_value(Request* request, std::int64_t value) {
   request->result = value;
-  request->backend->account(*request);
+  if (request->account != AccountType::kNone) {
+    request->backend->account(*request);
+  }
   request->done(request);
 }
 
@@ -386,9 +392,6 @@ void Backend::account_refusal(Request& request, const Status& status, std::int64
 
 // One that left its queue at its owner's wish was not a request at all.
 void Backend::account(Request& request) {
-  if (request.account == AccountType::kNone) {
-    return;
-  }
   const AccountType type = std::exchange(request.account, AccountType::kNone);
   const aio::Nanoseconds now = context_->batch_time();
   if (request.result >= 0) {

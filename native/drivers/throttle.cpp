@@ -4,6 +4,7 @@
 #include <coroutine>
 
 #include "block/node.hpp"
+#include "throttle/group.hpp"
 
 namespace blk::drivers {
 

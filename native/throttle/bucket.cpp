@@ -1,6 +1,7 @@
 #include "throttle/bucket.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace blk::throttle {
 
@@ -64,6 +65,17 @@ aio::Nanoseconds Bucket::wait_for_room() const {
     return time_to_leak(level_ - room_, limits_.average);
   }
   return time_to_leak(burst_level_ - burst_room_, limits_.maximum);
+}
+
+std::int64_t Bucket::whole_room(std::int64_t most) const {
+  const auto limit = static_cast<double>(most);
+  if (level_ > limit || burst_level_ > limit || std::floor(level_) != level_ ||
+      std::floor(burst_level_) != burst_level_) {
+    return -1;
+  }
+  const double room = std::min(std::floor(std::min(room_, limit)) - level_,
+                               std::floor(std::min(burst_room_, limit)) - burst_level_);
+  return std::max(static_cast<std::int64_t>(room), std::int64_t{-1});
 }
 
 double Bucket::size() const {

@@ -30,6 +30,9 @@ class Bucket {
   aio::Nanoseconds wait() const { return has_room() ? 0 : wait_for_room(); }
   bool has_room() const { return level_ <= room_ && burst_level_ <= burst_room_; }
 
+  /// What surely has room beside a level that is a whole number, at most `most`; else -1.
+  std::int64_t whole_room(std::int64_t most) const;
+
   const BucketLimits& limits() const { return limits_; }
   double level() const { return level_; }
   double burst_level() const { return burst_level_; }

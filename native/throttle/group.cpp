@@ -103,10 +103,7 @@ Nanoseconds Group::throttled_until(Direction direction) const {
 
 // --- requests
 
-// Short, as requests under the limits take this way: no look at the other members, no list.
-[[gnu::always_inline]] inline bool Group::admit_at_once(Member& member, Direction direction,
-                                                        std::int64_t bytes) {
-  const Guard guard(*this);
+bool Group::admit_at_once(Member& member, Direction direction, std::int64_t bytes) {
   // Limits that were switched off have let nobody go yet: who waited for them comes first.
   if (!meter_.enabled() && member.lane(direction).queue.empty()) {
     return true;
@@ -123,11 +120,20 @@ Nanoseconds Group::throttled_until(Direction direction) const {
     return false;
   }
   meter_.charge(direction, bytes);
+  if (!others_first) {
+    meter_.calm_down(now);
+  }
   return true;
 }
 
 bool Group::admit(Member& member, Waiter* waiter, Direction direction, std::int64_t bytes) {
-  return admit_at_once(member, direction, bytes) || admit_in_turn(member, waiter, direction, bytes);
+  {
+    const Guard guard(*this);
+    if (admit_at_once(member, direction, bytes)) {
+      return true;
+    }
+  }
+  return admit_in_turn(member, waiter, direction, bytes);
 }
 
 // What held between the two may not hold any more where others have come in: all is asked again.

@@ -60,9 +60,14 @@ class Group {
     std::uint32_t waiting = 0;  // requests of all members
   };
 
+  bool is_shared() const { return shared_.load(std::memory_order_relaxed); }
   /// Whether it goes on whoever waits, or because nobody does and there is room: the answer for
-  /// nearly all requests. Then it is charged.
+  /// nearly all requests. Then it is charged. Nobody else is inside.
   bool admit_at_once(Member& member, Direction direction, std::int64_t bytes);
+  /// The same for requests of a moment in which others went on that way, far from the limits.
+  bool admit_calmly(Member& member, Direction direction, std::int64_t bytes) {
+    return meter_.charge_calmly(direction, bytes, member.context().time_in_batch());
+  }
   /// Without a waiter nobody is queued when the answer is no.
   bool admit(Member& member, Waiter* waiter, Direction direction, std::int64_t bytes);
   bool admit_in_turn(Member& member, Waiter* waiter, Direction direction, std::int64_t bytes);
@@ -98,5 +103,12 @@ class Group {
   aio::Nanoseconds now_ = 0;
   std::array<WaitCounters, 2> waited_;
 };
+
+// Where the members share a home there is nothing to lock, and no call.
+inline bool Member::admit(Waiter& waiter, Direction direction, std::int64_t bytes) {
+  return group_ == nullptr ||
+         (!group_->is_shared() && group_->admit_calmly(*this, direction, bytes)) ||
+         admit_in_group(waiter, direction, bytes);
+}
 
 }  // namespace blk::throttle

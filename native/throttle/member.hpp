@@ -103,10 +103,8 @@ class Member {
   Group* group() const { return group_; }
 
   /// True: it is charged and may go on. False: it waits, and `waiter.run` is called later. Requests
-  /// of one direction go on in the order of these calls.
-  bool admit(Waiter& waiter, Direction direction, std::int64_t bytes) {
-    return group_ == nullptr || admit_in_group(waiter, direction, bytes);
-  }
+  /// of one direction go on in the order of these calls. Defined in group.hpp.
+  bool admit(Waiter& waiter, Direction direction, std::int64_t bytes);
   /// The same for one who need not be called back: false is answered by admit(), at once.
   bool admit_now(Direction direction, std::int64_t bytes);
   /// It waits, and leaves the queue uncharged.

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <random>
+
 #include "support.hpp"
 
 namespace {
@@ -191,6 +193,56 @@ TEST_CASE("THR-17: any average turns throttling on") {
     CHECK(limits_of(static_cast<BucketIndex>(index), {1, 0, 1}).enabled());
     CHECK_FALSE(limits_of(static_cast<BucketIndex>(index), {0, 1, 1}).enabled());
   }
+}
+
+bool admit(Meter& meter, Direction direction, std::int64_t bytes, blk::aio::Nanoseconds now) {
+  meter.leak(now);
+  if (!meter.has_room(direction)) {
+    return false;
+  }
+  meter.charge(direction, bytes);
+  return true;
+}
+
+TEST_CASE("throttle: requests of one moment are charged the same, added up or one by one") {
+  const std::uint64_t seed = std::random_device{}();
+  INFO("seed ", seed);
+  std::mt19937_64 random(seed);
+  const auto below = [&random](std::uint64_t end) { return random() % end; };
+  int calm = 0;
+  for (int walk = 0; walk < 200; ++walk) {
+    Limits limits;
+    for (BucketLimits& bucket : limits.buckets) {
+      if (below(2) == 0) {
+        bucket.average = static_cast<double>(1 + below(std::uint64_t{1} << below(50)));
+        bucket.maximum = below(3) == 0 ? bucket.average * 2.5 : 0;
+      }
+    }
+    limits.operation_size = below(8) == 0 ? 4096 : 0;
+    Meter added = meter_with(limits);
+    Meter single = meter_with(limits);
+    blk::aio::Nanoseconds now = 0;
+    for (int step = 0; step < 500; ++step) {
+      now += below(8) == 0 ? static_cast<blk::aio::Nanoseconds>(below(std::uint64_t{1} << below(40))) : 0;
+      const auto direction = static_cast<Direction>(below(2));
+      const auto bytes = static_cast<std::int64_t>(below(std::uint64_t{1} << below(22)));
+      const bool expected = admit(single, direction, bytes, now);
+      if (added.charge_calmly(direction, bytes, now)) {
+        ++calm;
+        REQUIRE(expected);
+      } else {
+        REQUIRE(admit(added, direction, bytes, now) == expected);
+        added.calm_down(now);
+      }
+    }
+    added.settle();
+    for (std::size_t index = 0; index < kBuckets; ++index) {
+      const auto which = static_cast<BucketIndex>(index);
+      REQUIRE(added.bucket(which).level() == single.bucket(which).level());
+      REQUIRE(added.bucket(which).burst_level() == single.bucket(which).burst_level());
+    }
+  }
+  CHECK(calm > 10'000);
 }
 
 }  // namespace
