@@ -109,8 +109,7 @@ bool Group::admit_at_once(Member& member, Direction direction, std::int64_t byte
     return true;
   }
   const Nanoseconds now = advance_to(member.context().time_in_batch());
-  const Turn& its = turn(direction);
-  const bool others_first = its.waiting != 0 || its.armed != nullptr;
+  const bool others_first = turn(direction).is_taken();
   // Before the leak: where it is cut into pieces matters to the last nanosecond.
   if (others_first && !member.is_bypassed()) {
     return false;
@@ -120,7 +119,8 @@ bool Group::admit_at_once(Member& member, Direction direction, std::int64_t byte
     return false;
   }
   meter_.charge(direction, bytes);
-  if (!others_first) {
+  // The short way asks for no turn, in either direction.
+  if (!turns_[0].is_taken() && !turns_[1].is_taken()) {
     meter_.calm_down(now);
   }
   return true;

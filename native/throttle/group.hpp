@@ -58,6 +58,9 @@ class Group {
     Member* token = nullptr;
     Member* armed = nullptr;    // where the one timer is
     std::uint32_t waiting = 0;  // requests of all members
+
+    /// Whoever asks now comes after others.
+    bool is_taken() const { return waiting != 0 || armed != nullptr; }
   };
 
   bool is_shared() const { return shared_.load(std::memory_order_relaxed); }
