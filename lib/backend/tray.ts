@@ -60,6 +60,8 @@ export abstract class BackendTray extends BackendDrain {
     const wasOpen = root.isTrayOpen;
     try {
       const changing = ops.changeMedia(load);
+      // A device that closed its tray may want to look at the medium before it has done.
+      root.refreshTray();
       if (changing !== undefined) await changing;
     } catch (cause) {
       if (load) throw cause;

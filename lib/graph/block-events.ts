@@ -57,14 +57,30 @@ export const blockEvents = new EventEmitter<BlockEvents>();
 const channel = diagnosticsChannel.channel('block-backend:event');
 const debug = debuglog('block-backend');
 
+/** Events that were caused while another one was being sent, in their order. */
+const behind: (() => void)[] = [];
+let sending = false;
+
 /**
  * The one place where events are sent: to listeners, then to the diagnostics channel
- * 'block-backend:event' as {event, data}, and to stderr with NODE_DEBUG=block-backend.
+ * 'block-backend:event' as {event, data}, and to stderr with NODE_DEBUG=block-backend. What a
+ * listener causes is sent when all have heard of what it heard: all see one order.
  */
 export function emitBlockEvent<Name extends keyof BlockEvents>(
   name: Name,
   ...data: BlockEvents[Name]
 ): void {
+  behind.push(() => send(name, data));
+  if (sending) return;
+  sending = true;
+  try {
+    for (let next = behind.shift(); next !== undefined; next = behind.shift()) next();
+  } finally {
+    sending = false;
+  }
+}
+
+function send<Name extends keyof BlockEvents>(name: Name, data: BlockEvents[Name]): void {
   for (const listener of blockEvents.rawListeners(name)) {
     callForeign(() => Reflect.apply(listener, blockEvents, data), undefined);
   }

@@ -8,6 +8,7 @@ export interface BlockDevOps {
    * there is one, is to be closed on it; without, the tray opens, or the medium has just gone.
    * Throwing, or rejecting, refuses a load; it must not refuse the other. A device that writes some
    * media and not others gives its permissions up without one, and takes them anew with the next.
+   * Requests see the tray as it was until this returns, be it a promise.
    */
   changeMedia?(load: boolean): void | Promise<void>;
   /** The operator wants the medium. A guest that locked it is asked; `force`: it is told. */

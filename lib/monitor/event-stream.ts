@@ -3,6 +3,7 @@
 import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import { type BlockEvents, blockEvents } from '../graph/block-events.js';
+import { EventRateLimit } from './event-rate-limit.js';
 
 /** An event in QMP's shape. */
 export type QmpEvent = {
@@ -27,6 +28,11 @@ export interface EventStreamOptions {
   readonly signal?: AbortSignal | undefined;
   /** Events that may wait for their reader; one more is an error. Default 10,000. */
   readonly limit?: number | undefined;
+  /**
+   * As a QMP monitor sends them: of one device's BLOCK_IO_ERROR events the first, and then each
+   * second the newest of those that came within it. Default false: all of them.
+   */
+  readonly rateLimit?: boolean | undefined;
 }
 
 /**
@@ -38,11 +44,19 @@ export interface EventStreamOptions {
  *
  * @throws (rejects) BlockError ENOMEM when more than `limit` events wait.
  */
-export function blockEventStream({
-  signal,
-  limit = 10_000,
-}: EventStreamOptions = {}): AsyncIterableIterator<QmpEvent> {
-  return new EventStream(signal, limit);
+export function blockEventStream(
+  options: EventStreamOptions = {},
+): AsyncIterableIterator<QmpEvent> {
+  return new EventStream(options);
+}
+
+function stamped(event: QmpEvent['event'], data: unknown): QmpEvent {
+  const microseconds = Math.round((performance.timeOrigin + performance.now()) * 1000);
+  const timestamp = Object.freeze({
+    seconds: Math.floor(microseconds / 1e6),
+    microseconds: microseconds % 1e6,
+  });
+  return Object.freeze({ event, data, timestamp }) as QmpEvent;
 }
 
 class EventStream implements AsyncIterableIterator<QmpEvent> {
@@ -53,10 +67,14 @@ class EventStream implements AsyncIterableIterator<QmpEvent> {
   #ended = false;
   #overflowed = false;
 
-  constructor(signal: AbortSignal | undefined, limit: number) {
+  constructor({ signal, limit = 10_000, rateLimit = false }: EventStreamOptions) {
     this.#limit = limit;
+    const queue = (event: QmpEvent): void => this.#queue(event);
+    const rated = rateLimit ? new EventRateLimit(queue) : undefined;
+    if (rated !== undefined) this.#stops.push(() => rated.close());
+    const push = rated === undefined ? queue : (event: QmpEvent) => rated.push(event);
     for (const name of NAMES) {
-      const listener = (data?: unknown): void => this.#push(name, data);
+      const listener = (data?: unknown): void => push(stamped(name, data));
       blockEvents.on(name, listener as () => void);
       this.#stops.push(() => blockEvents.off(name, listener as () => void));
     }
@@ -83,13 +101,7 @@ class EventStream implements AsyncIterableIterator<QmpEvent> {
     return Promise.resolve({ value: undefined, done: true });
   }
 
-  #push(event: QmpEvent['event'], data: unknown): void {
-    const microseconds = Math.round((performance.timeOrigin + performance.now()) * 1000);
-    const timestamp = Object.freeze({
-      seconds: Math.floor(microseconds / 1e6),
-      microseconds: microseconds % 1e6,
-    });
-    const value = Object.freeze({ event, data, timestamp }) as QmpEvent;
+  #queue(value: QmpEvent): void {
     const reader = this.#readers.shift();
     if (reader !== undefined) reader(Promise.resolve({ value, done: false }));
     else if (this.#waiting.length < this.#limit) this.#waiting.push(value);

@@ -61,8 +61,19 @@ export interface VirtioDevice {
   reset(): void;
 }
 
+/** The drive of a machine (v86: IDEInterface). */
+export interface V86Cdrom {
+  /** What is in it. */
+  readonly buffer: object | null | undefined;
+  set_cdrom(buffer: object): void;
+  eject(): void;
+}
+
 export interface V86Cpu {
-  readonly devices: { readonly virtio_balloon?: { readonly virtio: VirtioDevice } };
+  readonly devices: {
+    readonly virtio_balloon?: { readonly virtio: VirtioDevice };
+    readonly cdrom?: V86Cdrom;
+  };
   readonly mem8: Uint8Array;
 }
 
@@ -81,4 +92,9 @@ export function cpuOf(emulator: V86Emulator): V86Cpu {
 /** v86's class for virtio devices, which only a device that is there shows; undefined without one. */
 export function virtioOf(cpu: V86Cpu): VirtioConstructor | undefined {
   return cpu.devices.virtio_balloon?.virtio.constructor as VirtioConstructor | undefined;
+}
+
+/** The CD-ROM drive that every machine of this version has. */
+export function cdromOf(emulator: V86Emulator): V86Cdrom | undefined {
+  return cpuOf(emulator).devices.cdrom;
 }

@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 
 #include "aio/blocking.hpp"
 #include "block/node.hpp"
+#include "drivers/alignment-probe.hpp"
 #include "drivers/file.hpp"
 
 namespace blk::drivers {
@@ -21,9 +21,6 @@ using block::ErrorReport;
 using block::Status;
 
 namespace {
-
-constexpr std::size_t kMaxProbe = 4096;  // the largest alignment that is tried
-constexpr std::array<std::size_t, 5> kProbeSizes{1, 512, 1024, 2048, 4096};
 
 std::int64_t file_length(int fd) {
   const off_t end = ::lseek(fd, 0, SEEK_END);
@@ -36,14 +33,12 @@ bool is_sealed_device(int fd) {
   return ::ioctl(fd, BLKROGET, &read_only) == 0 && read_only != 0;
 }
 
-/// One O_DIRECT read. Only EINVAL means "misaligned": a real read error such as EIO shows that the
-/// alignment was accepted (FILE-9).
-bool is_accepted(int fd, std::byte* data, std::size_t bytes) {
+std::int64_t read_start(int fd, std::byte* memory, std::size_t bytes) {
   ssize_t result = 0;
   do {
-    result = ::pread(fd, data, bytes, 0);
+    result = ::pread(fd, memory, bytes, 0);
   } while (result < 0 && errno == EINTR);
-  return result >= 0 || errno != EINVAL;
+  return result < 0 ? -errno : result;
 }
 
 }  // namespace
@@ -138,34 +133,22 @@ int FileDriver::check_type(mode_t mode, const std::string& filename, bool /*read
   return 0;
 }
 
-// Tries 1, 512, 1024, 2048, 4096: first for the memory, then for offset and length. A success at 1
-// means that the probe cannot tell (some file systems accept anything and bounce), so 4096 is
-// assumed (FILE-7, FILE-8).
 int FileDriver::probe_alignment(Opened& opened, ErrorReport& report) const {
-  aio::AlignedBuffer buffer = aio::AlignedBuffer::allocate(2 * kMaxProbe, kMaxProbe);
-  if (!buffer) {
-    return report.fail(-ENOMEM, "open-failed", {{"filename", filename_}});
-  }
   const int fd = opened.fd.get();
   int sector = 0;
-  if (S_ISBLK(opened.mode) && ::ioctl(fd, BLKSSZGET, &sector) == 0 && sector > 0) {
-    opened.request_alignment = static_cast<std::uint32_t>(sector);
-  } else {
-    const auto* found = std::find_if(kProbeSizes.begin(), kProbeSizes.end(), [&](std::size_t size) {
-      return is_accepted(fd, buffer.data(), size);
-    });
-    if (found == kProbeSizes.end()) {
-      return report.fail(-EINVAL, "alignment-unknown", {{"filename", filename_}});
-    }
-    opened.request_alignment = static_cast<std::uint32_t>(*found == 1 ? kMaxProbe : *found);
+  if (!S_ISBLK(opened.mode) || ::ioctl(fd, BLKSSZGET, &sector) != 0) {
+    sector = 0;
   }
-  const auto* accepted = std::find_if(
-      kProbeSizes.begin(), kProbeSizes.end(),
-      [&](std::size_t size) { return is_accepted(fd, buffer.data() + size, kMaxProbe); });
-  if (accepted == kProbeSizes.end()) {
-    return report.fail(-EINVAL, "alignment-unknown", {{"filename", filename_}});
+  Alignments found;
+  const int error = probe_alignments(
+      [fd](std::byte* memory, std::size_t bytes) { return read_start(fd, memory, bytes); },
+      static_cast<std::uint32_t>(std::max(sector, 0)), found);
+  if (error != 0) {
+    return report.fail(error, error == -EINVAL ? "alignment-unknown" : "open-failed",
+                       {{"filename", filename_}});
   }
-  opened.memory_alignment = static_cast<std::uint32_t>(*accepted == 1 ? kMaxProbe : *accepted);
+  opened.request_alignment = found.request;
+  opened.memory_alignment = found.memory;
   return 0;
 }
 

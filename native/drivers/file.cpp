@@ -27,8 +27,18 @@ bool is_transient(std::int64_t result) { return result == -EINTR || result == -E
 // --- data
 
 bool FileDriver::needs_bounce(const IoView& data) const {
-  return data.count > block::kMaxIov ||
+  return data.count > (vectored_ ? block::kMaxIov : 1) ||
          (file_.direct && !block::is_aligned(data, limits_.memory_alignment));
+}
+
+// A host without vectored transfers is asked once. What one left undone would have to begin anywhere
+// in the vector, where O_DIRECT may not like it, so all of it is done again (FILE-18).
+bool FileDriver::must_linearize(const IoView& data, std::int64_t bytes, std::int64_t result) {
+  if (data.count <= 1) {
+    return false;
+  }
+  vectored_ = vectored_ && result != -ENOSYS;
+  return result == -ENOSYS || (result > 0 && result < bytes);
 }
 
 Task<Status> FileDriver::preadv(std::int64_t offset, std::int64_t bytes, IoView data,
@@ -46,6 +56,9 @@ Task<Status> FileDriver::read(std::int64_t offset, std::int64_t bytes, IoView da
   const std::int64_t result = co_await op;
   if (result == bytes) {
     co_return Status();
+  }
+  if (must_linearize(data, bytes, result)) {
+    co_return co_await read_bounced(offset, bytes, data);
   }
   co_return co_await read_rest(offset, bytes, data, result);
 }
@@ -86,6 +99,9 @@ Task<Status> FileDriver::write(std::int64_t offset, std::int64_t bytes, IoView d
   const std::int64_t result = co_await op;
   if (result == bytes) {
     co_return Status();
+  }
+  if (must_linearize(data, bytes, result)) {
+    co_return co_await write_bounced(offset, bytes, data);
   }
   co_return co_await write_rest(offset, bytes, data, result);
 }

@@ -133,6 +133,8 @@ class FileDriver : public block::Driver {
   int check_aio(const std::string& aio, block::ErrorReport& report);
 
   bool needs_bounce(const block::IoView& data) const;
+  /// Whether what became of a transfer says that it is to be done in one piece of memory.
+  bool must_linearize(const block::IoView& data, std::int64_t bytes, std::int64_t result);
   aio::Task<block::Status> read(std::int64_t offset, std::int64_t bytes, block::IoView data);
   aio::Task<block::Status> read_rest(std::int64_t offset, std::int64_t bytes, block::IoView data,
                                      std::int64_t first_result);
@@ -162,6 +164,7 @@ class FileDriver : public block::Driver {
   block::Limits limits_;
   bool device_ = false;
   bool plugged_ = false;
+  bool vectored_ = true;  // until the host says that it has no vectored transfers
   int sticky_flush_error_ = 0;  // FLUSH-8: once the page cache lied, every later flush says so
   // Ways that the file system turned out not to have; remembered per node (FILE-12, FILE-14).
   std::atomic<bool> has_zero_range_{true};

@@ -89,3 +89,71 @@ test('events: NODE_DEBUG=block-backend prints them', () => {
   expect(run('block-backend')).toMatch(/BLOCK-BACKEND \d+: DEVICE_TRAY_MOVED .*device: 'd0'/);
   expect(run('')).toBe('');
 });
+
+test('events: what a listener causes comes after what it heard, for all listeners', async () => {
+  await using blk = new BlockBackend();
+  const seen: string[] = [];
+  const causing = () => {
+    blk.errorAction('report', true, 5);
+    seen.push('caused');
+  };
+  const stream = blockEventStream();
+  const hearing = (name: string) => () => seen.push(name);
+  const listeners = { first: causing, second: hearing('moved'), third: hearing('error') };
+  blockEvents.on('DEVICE_TRAY_MOVED', listeners.first);
+  blockEvents.on('DEVICE_TRAY_MOVED', listeners.second);
+  blockEvents.on('BLOCK_IO_ERROR', listeners.third);
+  blk.eject(true);
+  expect(seen).toEqual(['caused', 'moved', 'error']);
+  expect((await stream.next()).value?.event).toBe('DEVICE_TRAY_MOVED');
+  expect((await stream.next()).value?.event).toBe('BLOCK_IO_ERROR');
+  blockEvents.off('DEVICE_TRAY_MOVED', listeners.first);
+  blockEvents.off('DEVICE_TRAY_MOVED', listeners.second);
+  blockEvents.off('BLOCK_IO_ERROR', listeners.third);
+  await stream.return?.();
+});
+
+describe('events: rate limits', () => {
+  beforeEach(() => jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate'] }));
+  afterEach(() => jest.useRealTimers());
+
+  test('NEW-19: of one device the first error is sent, then each second the newest', async () => {
+    await using disk = new BlockBackend({ name: 'disk' });
+    await using other = new BlockBackend({ name: 'other' });
+    disk.attachDevice({}, 'a', '/machine/a');
+    other.attachDevice({}, 'b', '/machine/b');
+    const stream = blockEventStream({ rateLimit: true });
+    const seen: string[] = [];
+    const reading = (async () => {
+      for await (const { event, data } of stream) {
+        if (event === 'BLOCK_IO_ERROR') seen.push(`${data.device} ${data.reason}`);
+        else seen.push(event);
+      }
+    })();
+    const passing = async (ms: number) => {
+      jest.advanceTimersByTime(ms);
+      await new Promise(setImmediate);
+      return seen.splice(0);
+    };
+    const fails = (blk: BlockBackend, ...errors: number[]) => {
+      for (const errno of errors) blk.errorAction('report', true, errno);
+    };
+    fails(disk, 5, 5, 28);
+    fails(other, 5);
+    disk.eject(true);
+    const [eio, enospc] = ['i/o error', 'no space left on device'];
+    expect(await passing(999)).toEqual([`disk ${eio}`, `other ${eio}`, 'DEVICE_TRAY_MOVED']);
+    expect(await passing(1)).toEqual([`disk ${enospc}`]);
+    fails(disk, 5);
+    fails(other, 28);
+    expect(await passing(999)).toEqual([`other ${enospc}`]);
+    expect(await passing(1)).toEqual([`disk ${eio}`]);
+    expect(await passing(1000)).toEqual([]);
+    fails(disk, 28);
+    expect(await passing(0)).toEqual([`disk ${enospc}`]);
+    fails(disk, 5);
+    await stream.return?.();
+    await reading;
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});

@@ -1,6 +1,12 @@
 // What the file driver makes of the results that an engine gives it.
 #include "drivers/file.hpp"
 
+#include <unistd.h>
+
+#include <array>
+#include <string>
+#include <vector>
+
 #include "drivers/open-file.hpp"
 
 namespace {
@@ -55,6 +61,63 @@ TEST_CASE("FILE-10: under O_DIRECT EINVAL after a short read is the end of the f
   CHECK(cached.read() == -EINVAL);
   direct.engine->answers = {-EINVAL};
   CHECK(direct.read() == -EINVAL);
+}
+
+namespace {
+
+/// Four pieces of memory that lie side by side.
+struct Pieces {
+  explicit Pieces(std::string& data) {
+    for (std::size_t i = 0; i < iov.size(); ++i) {
+      iov[i] = {data.data() + i * 1024, 1024};
+    }
+  }
+  IoView view() const { return {iov.data(), static_cast<std::uint32_t>(iov.size())}; }
+  std::array<iovec, 4> iov{};
+};
+
+}  // namespace
+
+TEST_CASE("FILE-18: a host without vectored transfers is asked once, then memory is in one piece") {
+  OpenFile file("io_uring");
+  const Pieces pieces(file.data);
+  file.engine->fill = 'r';
+  file.engine->answers = {-ENOSYS};
+  CHECK(file.run(file.driver->preadv(0, 4096, pieces.view(), 0)).ok());
+  CHECK(file.take_calls() == Calls(2, "read 0+4096"));
+  CHECK(file.data == std::string(4096, 'r'));
+  CHECK(file.run(file.driver->pwritev(0, 4096, pieces.view(), 0)).ok());
+  CHECK(file.take_calls() == Calls{"write 0+4096"});
+  CHECK(file.engine->pieces == std::vector<std::uint32_t>{4, 1, 1});
+}
+
+TEST_CASE("FILE-18: a partial vectored transfer is done again in one piece of memory") {
+  OpenFile file("io_uring");
+  const Pieces pieces(file.data);
+  file.engine->answers = {1500};
+  CHECK(file.run(file.driver->pwritev(0, 4096, pieces.view(), 0)).ok());
+  CHECK(file.take_calls() == Calls(2, "write 0+4096"));
+  file.engine->answers = {};
+  CHECK(file.run(file.driver->pwritev(0, 4096, pieces.view(), 0)).ok());
+  CHECK(file.engine->pieces == std::vector<std::uint32_t>{4, 1, 4});
+}
+
+TEST_CASE("FILE-18: what a short read gave is copied back, and zeroes after it") {
+  OpenFile file("io_uring");
+  const Pieces pieces(file.data);
+  file.engine->fill = 'r';
+  file.engine->answers = {1500, 1500, 0};
+  CHECK(file.run(file.driver->preadv(0, 4096, pieces.view(), 0)).ok());
+  CHECK(file.take_calls() == Calls{"read 0+4096", "read 0+4096", "read 1500+2596"});
+  CHECK(file.engine->pieces == std::vector<std::uint32_t>{4, 1, 1});
+  CHECK(file.data == std::string(1500, 'r') + std::string(2596, '\0'));
+}
+
+TEST_CASE("FILE-11: the length is asked for each time") {
+  OpenFile file("io_uring");
+  CHECK(file.run(file.driver->length()) == 65536);
+  REQUIRE(::truncate(file.path.c_str(), 131072) == 0);
+  CHECK(file.run(file.driver->length()) == 131072);
 }
 
 TEST_CASE("FLUSH-8: a failed flush is remembered, except under O_DIRECT") {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "aio/support.hpp"
 #include "block/scripted.hpp"
@@ -26,6 +27,8 @@ class AnsweringEngine final : public Engine {
   explicit AnsweringEngine(const char* name) : name_(name) {}
   std::deque<std::int64_t> answers;
   Calls calls;
+  std::vector<std::uint32_t> pieces;  // of the memory of each
+  char fill = 0;                      // what reads give, if anything
 
   const char* name() const override { return name_; }
   void enqueue(IoOp* op) override {
@@ -58,11 +61,17 @@ class AnsweringEngine final : public Engine {
                        : op.opcode == IoOpcode::kWrite ? "write"
                                                        : "fdatasync";
     calls.push_back(call_name(what, op.offset, bytes));
-    if (answers.empty()) {
-      return bytes;
+    pieces.push_back(op.iovcnt);
+    std::int64_t result = bytes;
+    if (!answers.empty()) {
+      result = answers.front();
+      answers.pop_front();
     }
-    const std::int64_t result = answers.front();
-    answers.pop_front();
+    if (fill != 0 && op.opcode == IoOpcode::kRead && result > 0) {
+      const std::string given(static_cast<std::size_t>(result), fill);
+      copy_from_linear(IoSlice(IoView(op.iov, op.iovcnt), 0, given.size()).view(),
+                       reinterpret_cast<const std::byte*>(given.data()), given.size());
+    }
     return result;
   }
 
