@@ -36,8 +36,8 @@ int probe_alignments(const ProbeRead& read, std::uint32_t logical_block_size, Al
   found.request = logical_block_size != 0 ? logical_block_size : smallest([&](std::size_t size) {
     return read(buffer.data(), size) != -EINVAL;
   });
-  found.memory = smallest(
-      [&](std::size_t size) { return read(buffer.data() + size, kMaxProbe) != -EINVAL; });
+  found.memory =
+      smallest([&](std::size_t size) { return read(buffer.data() + size, kMaxProbe) != -EINVAL; });
   return found.request != 0 && found.memory != 0 ? 0 : -EINVAL;
 }
 

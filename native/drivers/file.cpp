@@ -31,8 +31,8 @@ bool FileDriver::needs_bounce(const IoView& data) const {
          (file_.direct && !block::is_aligned(data, limits_.memory_alignment));
 }
 
-// A host without vectored transfers is asked once. What one left undone would have to begin anywhere
-// in the vector, where O_DIRECT may not like it, so all of it is done again (FILE-18).
+// A host without vectored transfers is asked once. What one left undone would have to begin
+// anywhere in the vector, where O_DIRECT may not like it, so all of it is done again (FILE-18).
 bool FileDriver::must_linearize(const IoView& data, std::int64_t bytes, std::int64_t result) {
   if (data.count <= 1) {
     return false;

@@ -164,7 +164,7 @@ class FileDriver : public block::Driver {
   block::Limits limits_;
   bool device_ = false;
   bool plugged_ = false;
-  bool vectored_ = true;  // until the host says that it has no vectored transfers
+  bool vectored_ = true;        // until the host says that it has no vectored transfers
   int sticky_flush_error_ = 0;  // FLUSH-8: once the page cache lied, every later flush says so
   // Ways that the file system turned out not to have; remembered per node (FILE-12, FILE-14).
   std::atomic<bool> has_zero_range_{true};

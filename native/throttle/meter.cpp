@@ -78,7 +78,8 @@ void Meter::pour() {
   for (const Direction direction : kDirections) {
     const Poured its = std::exchange(poured_[static_cast<std::size_t>(direction)], {});
     for (const std::uint8_t index : limiting(direction)) {
-      buckets_[index].charge(static_cast<double>(index <= kBytesWrite ? its.bytes : its.operations));
+      buckets_[index].charge(
+          static_cast<double>(index <= kBytesWrite ? its.bytes : its.operations));
     }
   }
 }

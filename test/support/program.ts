@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { reportOnly } from './leaks.js';
 
 const root = join(__dirname, '../..');
 
@@ -9,7 +10,9 @@ const root = join(__dirname, '../..');
 export async function program(code: string, env: NodeJS.ProcessEnv = {}): Promise<unknown> {
   const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', '-e', code], {
     cwd: root,
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...reportOnly(), ...env },
+    // LeakSanitizer lists all that V8 leaves behind when a program calls process.exit().
+    maxBuffer: 2 ** 28,
   });
   return JSON.parse(stdout);
 }

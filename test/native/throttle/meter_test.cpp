@@ -223,7 +223,9 @@ TEST_CASE("throttle: requests of one moment are charged the same, added up or on
     Meter single = meter_with(limits);
     blk::aio::Nanoseconds now = 0;
     for (int step = 0; step < 500; ++step) {
-      now += below(8) == 0 ? static_cast<blk::aio::Nanoseconds>(below(std::uint64_t{1} << below(40))) : 0;
+      now += below(8) == 0
+                 ? static_cast<blk::aio::Nanoseconds>(below(std::uint64_t{1} << below(40)))
+                 : 0;
       const auto direction = static_cast<Direction>(below(2));
       const auto bytes = static_cast<std::int64_t>(below(std::uint64_t{1} << below(22)));
       const bool expected = admit(single, direction, bytes, now);

@@ -39,10 +39,11 @@ export const directDisk = (filename, settings) =>
     settings,
   );
 
-/** A disk on which writes of one sector fail, until `mend()`. */
+/** A disk on which writes of one sector fail, until it is reopened as `sound`. */
 export async function faultyDisk(filename, { name, errno, sector, ...policy }) {
   const node = (part) => `${name}-${part}`;
-  await blockdevAdd({ driver: 'file', 'node-name': node('file'), filename });
+  const cache = { direct: true };
+  await blockdevAdd({ driver: 'file', 'node-name': node('file'), filename, cache });
   await blockdevAdd({
     driver: 'blkdebug',
     'node-name': node('debug'),

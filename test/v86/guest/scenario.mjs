@@ -1,6 +1,7 @@
 // A real guest in v86 on our disks: one boot, one thing after the other; prints what it saw as JSON.
-// Arguments: a folder for images, and the name of a scenario.
+// Argument: a folder for images. GUEST_CONSOLE=1 shows the guest's console.
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   BlockBackend,
   blockdevChangeMedium,
@@ -20,14 +21,11 @@ import {
   startMachine,
 } from './machine-room.mjs';
 
-const [folder, scenario] = process.argv.slice(2);
+const [folder] = process.argv.slice(2);
 const EIO = 5;
 const ENOSPC = 28;
 /** Inside a file of most of the disk. */
 const BAD_SECTOR = (20 * MiB) / 512;
-
-const listener = process.env.GUEST_CONSOLE ? (text) => process.stderr.write(text) : undefined;
-const disk = (name, bytes) => makeFile(folder, name, bytes);
 
 async function until(condition) {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -48,146 +46,111 @@ async function stopAndMend({ guest, state, events }, device, faulty) {
   await guest.must('umount /mnt && echo 3 > /proc/sys/vm/drop_caches && rm /tmp/data');
   await guest.must(`mount -t ext2 -r ${device} /mnt`);
   const read = (await guest.must('md5sum /mnt/data')).split(' ')[0];
-  const complaints = await guest.run('dmesg | grep -i "i/o error"');
+  const complaints = await guest.run(`dmesg | grep -i "i/o error.*${device.slice(5)}"`);
   await guest.must('umount /mnt');
   return {
     ...stopped,
     events: events.slice(first).map(({ event, action }) => action ?? event),
     copied: /copied 0/.test(output),
     intact: read === wanted,
+    digest: wanted,
     complaints: complaints.output,
   };
 }
 
-const scenarios = {
-  /** IDE: a file system past the page cache, a fault under werror=stop, media. */
-  async ide() {
-    const boot = await bootDisk();
-    const image = disk('ide.img', 32 * MiB);
-    const blk = await directDisk(image, { name: 'ide' });
-    const cdrom = await BlockBackend.open(
-      {
-        driver: 'raw',
-        'read-only': true,
-        file: { driver: 'file', filename: makeFile(folder, 'a.iso', 'medium A'.padEnd(64 * 1024)) },
-      },
-      { name: 'cd' },
-    );
-    let cd;
-    const machine = await startMachine({
-      ide: { hda: boot, hdb: blk },
-      prepare: async (emulator) => {
-        cd = await CdRom.attach(emulator, cdrom, { id: 'cd0' });
-      },
-      listener,
-    });
-    const { guest, events } = machine;
-    const roundTrip = await fileSystemRoundTrip(guest, '/dev/sdb', 4);
+/** Reads the CD before, between and after the operator's commands. */
+async function changeMedia({ guest, events }) {
+  const first = events.length;
+  const peek = () => guest.run('head -c 8 /dev/sr0');
+  const media = [(await peek()).output];
+  const filename = makeFile(folder, 'b.iso', 'medium B'.padEnd(64 * 1024));
+  await blockdevChangeMedium({ id: 'cd0', filename, format: 'raw' });
+  media.push((await peek()).output);
+  await eject({ id: 'cd0' });
+  media.push((await peek()).status);
+  return { media, moved: events.slice(first).map((event) => event['tray-open']) };
+}
 
-    const peek = async () => (await guest.run('head -c 8 /dev/sr0')).output;
-    const media = [await peek()];
-    const filename = makeFile(folder, 'b.iso', 'medium B'.padEnd(64 * 1024));
-    await blockdevChangeMedium({ id: 'cd0', filename, format: 'raw' });
-    media.push(await peek());
-    await eject({ id: 'cd0' });
-    media.push((await guest.run('head -c 8 /dev/sr0')).status);
-    const moved = events.map((event) => event['tray-open']);
+/** Writes over the bad sector of a disk that reports errors, and then elsewhere. */
+async function writeOverBadSector({ guest, state, events }) {
+  const first = events.length;
+  const across = await guest.run('dd if=/dev/zero of=/dev/vdc bs=1M count=24 conv=fsync 2>&1');
+  const before = await guest.run('dd if=/dev/zero of=/dev/vdc bs=1M count=8 conv=fsync 2>&1');
+  return {
+    across,
+    before: before.status,
+    actions: events.slice(first).map(({ action }) => action),
+    state: state.state,
+  };
+}
 
-    await guest.powerOff();
-    await cd.detach();
-    const { writeCache } = blk;
-    for (const each of [boot, blk, cdrom]) await each.close();
-    return { roundTrip, media, moved, writeCache };
+/** Reads 3 MiB under a limit of 1 MiB a second, and without. */
+async function readUnderLimit({ guest }, blk) {
+  blk.ioLimitsEnable('slow');
+  const read = async (limits) => {
+    blk.setIoLimits(limits);
+    const { throttled } = blk.throttleInfo().read;
+    const start = performance.now();
+    await guest.must('echo 3 > /proc/sys/vm/drop_caches; head -c 3145728 /dev/vda > /dev/null');
+    const milliseconds = performance.now() - start;
+    return { milliseconds, throttled: blk.throttleInfo().read.throttled - throttled };
+  };
+  return { slow: await read({ 'bps-read': MiB }), free: await read({}) };
+}
+
+async function standStill({ guest, state }) {
+  await stop();
+  const stopped = state.state;
+  await cont();
+  return { stopped, alive: (await guest.run('true')).status === 0 };
+}
+
+/** Random data, which the guest then discards, behind its file system. */
+async function discard({ guest }) {
+  await guest.must('dd if=/dev/urandom of=/dev/vda bs=1M seek=28 count=1 conv=fsync');
+  return guest.run(`blkdiscard -o ${28 * MiB} -l ${MiB} /dev/vda`);
+}
+
+const faultyImage = (name, more) =>
+  faultyDisk(makeFile(folder, `${name}.img`, 32 * MiB), { name, sector: BAD_SECTOR, ...more });
+
+const boot = await bootDisk();
+const ide = await faultyImage('ide', { errno: EIO, werror: 'stop' });
+const good = await directDisk(makeFile(folder, 'virtio.img', 32 * MiB), { name: 'virtio' });
+const full = await faultyImage('full', { errno: ENOSPC, werror: 'enospc' });
+const broken = await faultyImage('broken', { errno: EIO, werror: 'report' });
+const filename = makeFile(folder, 'a.iso', 'medium A'.padEnd(64 * 1024));
+const cdrom = await BlockBackend.open(
+  { driver: 'raw', 'read-only': true, file: { driver: 'file', filename } },
+  { name: 'cd' },
+);
+for (const { blk } of [ide, full, broken]) blk.iostatusEnable();
+
+let cd;
+const machine = await startMachine({
+  ide: { hda: boot, hdb: ide.blk },
+  virtio: [good, full.blk, broken.blk],
+  prepare: async (emulator) => {
+    cd = await CdRom.attach(emulator, cdrom, { id: 'cd0' });
   },
-
-  async ideStop() {
-    const boot = await bootDisk();
-    const faulty = await faultyDisk(disk('ide-stop.img', 32 * MiB), {
-      name: 'bad',
-      errno: EIO,
-      sector: BAD_SECTOR,
-      werror: 'stop',
-    });
-    faulty.blk.iostatusEnable();
-    const machine = await startMachine({ ide: { hda: boot, hdb: faulty.blk }, listener });
-    const result = await stopAndMend(machine, '/dev/sdb', faulty);
-    await machine.guest.powerOff();
-    for (const each of [boot, faulty.blk]) await each.close();
-    return result;
-  },
-
-  /** virtio: throttled, werror=stop, werror=report, discard. */
-  async virtio() {
-    const boot = await bootDisk();
-    const image = disk('virtio.img', 32 * MiB);
-    const blk = await directDisk(image, { name: 'good' });
-    const stopping = await faultyDisk(disk('stop.img', 32 * MiB), {
-      name: 'stopping',
-      errno: ENOSPC,
-      sector: BAD_SECTOR,
-      werror: 'enospc',
-    });
-    const reporting = await faultyDisk(disk('report.img', 32 * MiB), {
-      name: 'reporting',
-      errno: EIO,
-      sector: BAD_SECTOR,
-      werror: 'report',
-    });
-    const virtio = [blk, stopping.blk, reporting.blk];
-    for (const each of virtio) each.iostatusEnable();
-    const machine = await startMachine({ ide: { hda: boot }, virtio, listener });
-    const { guest, state, events } = machine;
-    const roundTrip = await fileSystemRoundTrip(guest, '/dev/vda', 4);
-    const stopped = await stopAndMend(machine, '/dev/vdb', stopping);
-
-    const before = events.length;
-    const write = await guest.run('dd if=/dev/zero of=/dev/vdc bs=1M count=24 conv=fsync 2>&1');
-    const around = await guest.run('dd if=/dev/zero of=/dev/vdc bs=1M count=8 conv=fsync 2>&1');
-    const reported = {
-      status: write.status,
-      output: write.output,
-      around: around.status,
-      actions: events.slice(before).map(({ action }) => action),
-      state: state.state,
-      others: await fileSystemRoundTrip(guest, '/dev/vda', 2),
-    };
-
-    await guest.must('dd if=/dev/urandom of=/dev/vda bs=1M seek=16 count=1 conv=fsync');
-    const zeroed = await guest.run('blkdiscard -o 16777216 -l 1048576 /dev/vda');
-
-    blk.ioLimitsEnable('slow');
-    blk.setIoLimits({ 'bps-read': MiB });
-    const slowRead = async () => {
-      const start = performance.now();
-      await guest.must(
-        'echo 3 > /proc/sys/vm/drop_caches; cat /dev/vda | head -c 3145728 > /dev/null',
-      );
-      return performance.now() - start;
-    };
-    const slow = { milliseconds: await slowRead(), throttled: blk.throttleInfo().read.throttled };
-    blk.setIoLimits({});
-    const free = { throttled: -blk.throttleInfo().read.throttled };
-    await slowRead();
-    free.throttled += blk.throttleInfo().read.throttled;
-
-    await stop();
-    const stoppedByOperator = state.state;
-    await cont();
-    const alive = (await guest.run('true')).status === 0;
-    await guest.powerOff();
-    for (const each of [boot, ...virtio]) await each.close();
-    const discarded = readFileSync(image).subarray(16 * MiB, 17 * MiB);
-    return {
-      roundTrip,
-      stopped,
-      reported,
-      discard: { status: zeroed.status, zero: discarded.every((byte) => byte === 0) },
-      slow,
-      free,
-      stoppedByOperator,
-      alive,
-    };
-  },
+  listener: process.env.GUEST_CONSOLE ? (text) => process.stderr.write(text) : undefined,
+});
+const { guest } = machine;
+const seen = {
+  media: await changeMedia(machine),
+  discard: await discard(machine),
+  virtio: await fileSystemRoundTrip(guest, '/dev/vda', 4),
+  enospc: await stopAndMend(machine, '/dev/vdb', full),
+  report: await writeOverBadSector(machine),
+  ...(await readUnderLimit(machine, good)),
+  ide: await fileSystemRoundTrip(guest, '/dev/sdb', 4),
+  ideStop: await stopAndMend(machine, '/dev/sdb', ide),
+  standStill: await standStill(machine),
 };
-
-process.stdout.write(`${JSON.stringify(await scenarios[scenario]())}\n`);
+await guest.powerOff();
+await cd.detach();
+const ideIsWriteThrough = !ide.blk.writeCache;
+for (const blk of [boot, ide.blk, good, full.blk, broken.blk, cdrom]) await blk.close();
+const discarded = readFileSync(join(folder, 'virtio.img')).subarray(28 * MiB, 29 * MiB);
+const discardedIsZero = discarded.every((byte) => byte === 0);
+process.stdout.write(`${JSON.stringify({ ...seen, ideIsWriteThrough, discardedIsZero })}\n`);
