@@ -88,7 +88,7 @@ export class CdRom {
     this.#open = false;
     try {
       // Until the caller has its promise, requests find the tray open and no medium in it.
-      await undefined;
+      await Promise.resolve();
       await this.#load();
     } catch (error) {
       this.#open = true;
