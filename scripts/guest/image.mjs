@@ -47,7 +47,9 @@ const home = inRoot('node_modules/.cache/block-backend/guest');
 function mustRun(program, args, options = {}) {
   const result = spawnSync(program, args, { cwd: home, maxBuffer: 2 ** 28, ...options });
   if (result.status === 0) return result.stdout;
-  throw new UserError(`${program} ${args.join(' ')} failed: ${String(result.error ?? result.stderr)}`);
+  throw new UserError(
+    `${program} ${args.join(' ')} failed: ${String(result.error ?? result.stderr)}`,
+  );
 }
 
 async function ensurePrograms() {
