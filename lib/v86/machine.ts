@@ -69,10 +69,19 @@ export interface V86Cdrom {
   eject(): void;
 }
 
+/** (v86: FloppyDrive) */
+export interface V86Floppy {
+  readonly buffer: object | null | undefined;
+  /** False for a medium that the drive does not take. */
+  insert_disk(buffer: object, readOnly: boolean): boolean;
+  eject_disk(): void;
+}
+
 export interface V86Cpu {
   readonly devices: {
     readonly virtio_balloon?: { readonly virtio: VirtioDevice };
     readonly cdrom?: V86Cdrom;
+    readonly fdc?: { readonly drives: readonly V86Floppy[] };
   };
   readonly mem8: Uint8Array;
 }
@@ -97,4 +106,8 @@ export function virtioOf(cpu: V86Cpu): VirtioConstructor | undefined {
 /** The CD-ROM drive that every machine of this version has. */
 export function cdromOf(emulator: V86Emulator): V86Cdrom | undefined {
   return cpuOf(emulator).devices.cdrom;
+}
+
+export function floppyOf(emulator: V86Emulator, index: number): V86Floppy | undefined {
+  return cpuOf(emulator).devices.fdc?.drives[index];
 }

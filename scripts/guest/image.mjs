@@ -29,6 +29,7 @@ const MODULES = [
   'sr_mod',
   'virtio_pci',
   'virtio_blk',
+  'floppy',
   'ext4',
 ];
 const PROGRAMS = {

@@ -30,6 +30,7 @@ interface Reading {
 
 interface Seen {
   readonly media: { readonly media: readonly unknown[]; readonly moved: readonly boolean[] };
+  readonly floppy: { readonly status: number; readonly written: string };
   readonly discard: { readonly status: number };
   readonly discardedIsZero: boolean;
   readonly virtio: RoundTrip;
@@ -125,6 +126,10 @@ describeWith(['apt-get', 'dpkg-deb', 'e2fsck', 'debugfs'], 'a guest in v86', () 
 
   test('v86: it sees the medium in the drive, the next one, and that there is none', () => {
     expect(seen.media).toEqual({ media: ['medium A', 'medium B', 1], moved: [true, false, true] });
+  });
+
+  test('v86: it writes on a floppy that is put in', () => {
+    expect(seen.floppy).toEqual({ status: 0, written: 'from the guest' });
   });
 
   test('v86: it stands still while the machine is stopped, and goes on', () => {

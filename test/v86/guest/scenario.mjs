@@ -10,7 +10,7 @@ import {
   eject,
   stop,
 } from 'block-backend';
-import { CdRom } from 'block-backend/v86';
+import { CdRom, Floppy } from 'block-backend/v86';
 import {
   bootDisk,
   directDisk,
@@ -71,6 +71,15 @@ async function changeMedia({ guest, events }) {
   return { media, moved: events.slice(first).map((event) => event['tray-open']) };
 }
 
+/** Puts a floppy in, on which the guest writes. */
+async function useFloppy({ guest }) {
+  const filename = makeFile(folder, 'floppy.img', 1_474_560);
+  await blockdevChangeMedium({ id: 'floppy0', filename, format: 'raw' });
+  const { status } = await guest.run('echo from the guest | dd of=/dev/fd0 conv=sync,fsync');
+  await eject({ id: 'floppy0' });
+  return { status, written: readFileSync(filename).toString('latin1', 0, 14) };
+}
+
 /** Writes over the bad sector of a disk that reports errors, and then elsewhere. */
 async function writeOverBadSector({ guest, state, events }) {
   const first = events.length;
@@ -126,18 +135,22 @@ const cdrom = await BlockBackend.open(
 );
 for (const { blk } of [ide, full, broken]) blk.iostatusEnable();
 
+const floppyDrive = new BlockBackend({ name: 'fd', permissions: ['consistent-read', 'write'] });
 let cd;
+let floppy;
 const machine = await startMachine({
   ide: { hda: boot, hdb: ide.blk },
   virtio: [good, full.blk, broken.blk],
   prepare: async (emulator) => {
     cd = await CdRom.attach(emulator, cdrom, { id: 'cd0' });
+    floppy = await Floppy.attach(emulator, floppyDrive);
   },
   listener: process.env.GUEST_CONSOLE ? (text) => process.stderr.write(text) : undefined,
 });
 const { guest } = machine;
 const seen = {
   media: await changeMedia(machine),
+  floppy: await useFloppy(machine),
   discard: await discard(machine),
   virtio: await fileSystemRoundTrip(guest, '/dev/vda', 4),
   enospc: await stopAndMend(machine, '/dev/vdb', full),
@@ -149,8 +162,10 @@ const seen = {
 };
 await guest.powerOff();
 await cd.detach();
+await floppy.detach();
 const ideIsWriteThrough = !ide.blk.writeCache;
-for (const blk of [boot, ide.blk, good, full.blk, broken.blk, cdrom]) await blk.close();
+for (const blk of [boot, ide.blk, good, full.blk, broken.blk, cdrom, floppyDrive])
+  await blk.close();
 const discarded = readFileSync(join(folder, 'virtio.img')).subarray(28 * MiB, 29 * MiB);
 const discardedIsZero = discarded.every((byte) => byte === 0);
 process.stdout.write(`${JSON.stringify({ ...seen, ideIsWriteThrough, discardedIsZero })}\n`);

@@ -1,4 +1,4 @@
-// The CD-ROM drive on a stand-in for v86's.
+// Drives with removable media on stand-ins for v86's.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -10,7 +10,7 @@ import {
   blockEvents,
   eject,
 } from '../../lib/index.js';
-import { CdRom, type IdeDisk, type V86Emulator } from '../../lib/v86/index.js';
+import { CdRom, Floppy, type IdeDisk, type V86Emulator } from '../../lib/v86/index.js';
 import { onEveryEngineAndHome, scratchFolder } from '../support/matrix.js';
 import { codeOf } from '../support/requests.js';
 
@@ -106,5 +106,54 @@ onEveryEngineAndHome((context) => {
     const cd = await CdRom.attach(machineWith(new FakeDrive()), blk);
     expect(await codeOf(CdRom.attach(machineWith(new FakeDrive()), blk))).toBe('EBUSY');
     await cd.detach();
+  });
+
+  describe('a floppy', () => {
+    const FLOPPY = 1_474_560;
+
+    /** Takes one size as it is, and copies smaller ones, as v86's does. */
+    class FakeFloppy {
+      buffer: object | null = null;
+      readOnly: boolean | undefined;
+
+      insert_disk(buffer: { byteLength: number }, readOnly: boolean): boolean {
+        if (buffer.byteLength > FLOPPY) return false;
+        this.buffer = buffer.byteLength === FLOPPY ? buffer : {};
+        this.readOnly = readOnly;
+        return true;
+      }
+
+      eject_disk(): void {
+        this.buffer = null;
+      }
+    }
+
+    const machine = (drives: readonly FakeFloppy[]): V86Emulator => ({
+      v86: { cpu: { devices: { fdc: { drives } } } },
+    });
+    const open = (size: number, more = {}) =>
+      BlockBackend.open({ driver: 'null-co', size, ...more }, { context: context(), name: 'fd' });
+
+    test('v86: a medium of the right size is inserted, to be written if the backend may', async () => {
+      for (const readOnly of [false, true]) {
+        await using blk = await open(FLOPPY, { 'read-only': readOnly });
+        const drive = new FakeFloppy();
+        const floppy = await Floppy.attach(machine([drive]), blk);
+        expect([drive.readOnly, floppy.isTrayOpen]).toEqual([readOnly, false]);
+        await eject({ id: 'floppy0' });
+        expect([drive.buffer, floppy.isTrayOpen]).toEqual([null, true]);
+        await floppy.detach();
+      }
+    });
+
+    test('v86: one of another size is refused, and the drive stays free', async () => {
+      for (const size of [FLOPPY - 512, FLOPPY + 512]) {
+        await using blk = await open(size);
+        const drive = new FakeFloppy();
+        const attaching = Floppy.attach(machine([new FakeFloppy(), drive]), blk, { index: 1 });
+        await expect(attaching).rejects.toThrow(`a floppy of ${size} bytes does not exist`);
+        expect([drive.buffer, blk.device]).toEqual([null, undefined]);
+      }
+    });
   });
 });
