@@ -30,7 +30,8 @@ const COMMON = /^(read-only|auto-read-only|discard|detect-zeroes|force-share|cac
 const NO_MEDIUM = 'null-co';
 
 /**
- * A drive with the medium that the options say; a `file` alone is a raw image. Without any it is
+ * A drive with the medium that the options say; a `file` alone is a raw image. Unlike a node's its
+ * option auto-read-only is on unless it is given (FILE-4). Without any medium it is
  * empty, and its first medium is opened as they say: see `rootState`.
  *
  * @throws (rejects) BlockError as {@link BlockBackend.open}; EINVAL for `copy-on-read` on a medium
@@ -58,15 +59,22 @@ export async function createDrive(
 
 async function openDrive(options: Medium, settings: BackendSettings): Promise<BlockBackend> {
   const { driver, file } = options;
-  if (driver !== undefined) return BlockBackend.open({ ...options, driver }, settings);
+  const drive = { 'auto-read-only': true, ...defined(options) };
+  if (driver !== undefined) return BlockBackend.open({ ...drive, driver }, settings);
   if (file !== undefined && file !== '') {
     const image = typeof file === 'string' ? { driver: 'file', filename: file } : file;
-    return BlockBackend.open({ ...options, driver: 'raw', file: image }, settings);
+    return BlockBackend.open({ ...drive, driver: 'raw', file: image }, settings);
   }
   return emptyDrive({ ...options, file: undefined }, settings);
 }
 
 type Medium = Partial<BlockdevOptions>;
+
+/** What is given as undefined is not given. */
+function defined(options: Medium): Medium {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as Medium;
+}
 
 interface SplitOptions {
   readonly throttling: Record<string, unknown>;

@@ -32,10 +32,11 @@ export type { HostFeatures } from './aio/host-features.js';
 export type { RequestCallback } from './aio/slots.js';
 export type { AioForms, AioRequest } from './backend/aio-forms.js';
 export type { ByteCount } from './backend/arguments.js';
+export type { BlockSizeConf, BlockSizes, DeviceBlockSizes } from './backend/block-sizes.js';
 export type { Allocation, AllocationDepth, BlockStatus } from './backend/block-status.js';
 export type { CopyTarget } from './backend/copy-target.js';
 export type { LegacyDriveInfo } from './backend/device.js';
-export type { BlockSizes, DiskGeometry } from './backend/device-forms.js';
+export type { DiskGeometry } from './backend/device-forms.js';
 export type {
   BlockDeviceIoStatus,
   BlockdevOnError,

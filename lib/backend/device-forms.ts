@@ -2,14 +2,14 @@
 
 import { Operation } from '../aio/protocol.js';
 import type { ByteCount } from './arguments.js';
+import {
+  type BlockSizeConf,
+  type BlockSizes,
+  completeBlockSizes,
+  type DeviceBlockSizes,
+} from './block-sizes.js';
 import { ImageForms } from './image-forms.js';
 import { decodeSgIo, encodeSgIo, type SgIoCommand, type SgIoResult } from './sg-io.js';
-
-/** What a disk says of its sectors, in bytes. */
-export interface BlockSizes {
-  readonly physical: number;
-  readonly logical: number;
-}
 
 /** How old guests address a disk. */
 export interface DiskGeometry {
@@ -18,6 +18,9 @@ export interface DiskGeometry {
   /** On a track. */
   readonly sectors: number;
 }
+
+/** `argument` of a sector count that rejects rather than say that there are none. */
+const FAILS = 1;
 
 function blockSizesFrom(memory: Buffer): BlockSizes {
   return Object.freeze({ physical: memory.readUInt32LE(0), logical: memory.readUInt32LE(4) });
@@ -72,6 +75,17 @@ export abstract class DeviceForms extends ImageForms {
     return blockSizesFrom(memory);
   }
 
+  /**
+   * What a device with these options says of its blocks: what they leave open is as the medium has
+   * it. (blkconf_blocksizes)
+   *
+   * @throws (rejects) BlockError EINVAL for sizes that do not go together.
+   */
+  async deviceBlockSizes(conf: BlockSizeConf = {}): Promise<DeviceBlockSizes> {
+    const medium = await this.probeBlockSizes().catch(() => undefined);
+    return completeBlockSizes(conf, medium);
+  }
+
   /** What geometry the medium wants; ENOTSUP for most. (blk_probe_geometry) */
   async probeGeometry(): Promise<DiskGeometry> {
     const memory = Buffer.alloc(12);
@@ -91,6 +105,20 @@ export abstract class DeviceForms extends ImageForms {
    */
   getGeometry(): Promise<number> {
     return this.port.promise(this.port.draft.ask(Operation.sectors, undefined));
+  }
+
+  /**
+   * How many sectors of 512 bytes the medium has, be the tray open or not.
+   *
+   * @throws (rejects) BlockError ENOMEDIUM without a medium, and whatever asking it gives.
+   * (blk_nb_sectors)
+   */
+  nbSectors(): Promise<number> {
+    return this.port.promise(this.port.draft.ask(Operation.sectors, undefined, FAILS));
+  }
+
+  nbSectorsSync(): number {
+    return this.port.sync(this.port.draft.ask(Operation.sectors, undefined, FAILS));
   }
 
   getGeometrySync(): number {

@@ -149,8 +149,9 @@ export class Draft {
   }
 
   /** Of no range: the answer, or all there is to say, lies in `memory`. */
-  ask(operation: number, memory: Uint8Array | undefined, options?: RequestOptions): Problem {
-    const problem = this.#plain(operation, 0, 0, options);
+  ask(operation: number, memory: Uint8Array | undefined, argument = 0): Problem {
+    const problem = this.#plain(operation, 0, 0, undefined);
+    this.argument = argument;
     this.buffer = memory;
     return problem;
   }

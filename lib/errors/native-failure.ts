@@ -22,6 +22,8 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
     `'file' needs a regular file and '${filename}' is none; for devices use 'host_device'`,
   'not-a-device': ({ filename }) =>
     `'host_device' needs a block or character device and '${filename}' is none; use 'file'`,
+  'raw-window-on-scsi-generic': () =>
+    "a SCSI generic device takes commands, so 'offset' and 'size' make no sense on it",
   'alignment-unknown': ({ filename }) =>
     `cannot find out which alignment '${filename}' needs under O_DIRECT; set cache.direct=off`,
   'lock-not-held': ({ filename, permission }) => lockText('', permission, filename),

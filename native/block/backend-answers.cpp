@@ -99,12 +99,14 @@ Task<std::int64_t> Backend::sg_io(Request& request) {
 }
 
 // As blk_get_geometry: 0 without a node and for a failure; an open tray does not matter.
-Task<std::int64_t> Backend::sectors() {
-  if (root_.node == nullptr) {
-    co_return 0;
+// blk_nb_sectors and blk_get_geometry differ in what they make of an error.
+Task<std::int64_t> Backend::sectors(bool errors_are_none) {
+  const std::int64_t length =
+      root_.node != nullptr ? co_await root_.node->current_length() : -ENOMEDIUM;
+  if (length < 0) {
+    co_return errors_are_none ? 0 : length;
   }
-  const std::int64_t length = co_await root_.node->current_length();
-  co_return length < 0 ? 0 : length / kSectorSize;
+  co_return length / kSectorSize;
 }
 
 }  // namespace blk::block

@@ -183,7 +183,7 @@ void Backend::start(Request* request) {
     return;
   }
   if (request->operation == Operation::kSectors) {
-    finish_value_later(request, sectors());
+    finish_value_later(request, sectors(request->argument == 0));
     return;
   }
   if (root_.node != nullptr && root_.node->has_variable_length() &&

@@ -159,7 +159,7 @@ class Backend {
   aio::Task<std::int64_t> probe_block_sizes(Request& request);
   aio::Task<std::int64_t> probe_geometry(Request& request);
   aio::Task<std::int64_t> sg_io(Request& request);
-  aio::Task<std::int64_t> sectors();
+  aio::Task<std::int64_t> sectors(bool errors_are_none);
   static IoView view_of(const Request& request);
   void issue_admitted(Request* request);
   aio::Task<Status> issue(Request& request);

@@ -92,6 +92,8 @@ class Driver {
   /// Releases descriptors and locks. Errors cannot be reported and are not.
   virtual aio::Task<Status> close() { return Status(); }
 
+  /// Its requests are whole sectors: it has no interface for single bytes.
+  virtual bool has_sectors_only() const { return false; }
   /// Of this driver alone; the node merges those of its children. Called after open and reopen.
   virtual Limits limits() const { return {}; }
   /// The length in bytes now, before rounding to sectors, or a negative errno.
@@ -99,6 +101,8 @@ class Driver {
   /// The length can change without us (removable media, devices): ask before every check.
   virtual bool has_variable_length() const { return false; }
   virtual bool is_inserted() const { return true; }
+  /// SCSI generic: it takes commands rather than requests.
+  virtual bool is_sg() const { return false; }
 
   /// kRequestFua, kRequestMayUnmap ... that the driver honours by itself.
   virtual RequestFlags supported_read_flags() const { return 0; }
@@ -116,6 +120,8 @@ class Driver {
   /// The source's driver is asked first, and passes the copy on towards the bytes: to its child's
   /// copy_range_from() or, where they are its own, to the target's copy_range_to(), which finds the
   /// target's bytes in the same way and then has both ends.
+  /// What lies in the file is not what is read: the kernel cannot copy it.
+  virtual bool is_encrypted() const { return false; }
   virtual aio::Task<Status> copy_range_from(CopyRange copy);
   virtual aio::Task<Status> copy_range_to(CopyRange copy);
   virtual bool has_discard() const { return false; }

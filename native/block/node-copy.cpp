@@ -21,6 +21,9 @@ Task<Status> Node::copy_range_from(CopyRange copy) {
   if (Status status = check_transfer(copy.source_offset, copy.bytes); !status.ok()) {
     co_return status;
   }
+  if (driver_->is_encrypted() || target.driver_->is_encrypted()) {
+    co_return Status(-ENOTSUP, id());
+  }
   count();
   InFlight counted(*this);
   TrackedRequest tracked(tracker_, TrackedType::kRead, copy.source_offset, copy.bytes);

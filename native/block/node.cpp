@@ -57,6 +57,10 @@ Task<Status> Node::close() {
 
 Task<Status> Node::refresh() {
   limits_ = driver_->limits();
+  if (driver_->has_sectors_only()) {
+    limits_.request_alignment =
+        std::max(limits_.request_alignment, static_cast<std::uint32_t>(kSectorSize));
+  }
   for (const auto& child : children_) {
     if ((child->role & kLimitingRoles) != 0) {
       merge_limits(limits_, child->node->limits());

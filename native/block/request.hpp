@@ -35,7 +35,7 @@ enum class Operation : std::uint8_t {  // lib/aio/protocol.ts mirrors the number
   kProbeBlockSizes = 13,  // into memory: physical, logical (two 32-bit words)
   kProbeGeometry = 14,    // into memory: cylinders, heads, sectors (three 32-bit words)
   kSgIo = 16,             // 15 is taken in descriptors; memory: see sg-io.hpp
-  kSectors = 17,          // the length in sectors, tray or no tray (REQ-10)
+  kSectors = 17,          // the length in sectors, tray or no tray (REQ-9, REQ-10)
   kBlockStatus = 32,      // the answer goes to the request's memory: StatusMemory
   kMakeZero = 33,
   kMakeEmpty = 34,
@@ -74,7 +74,7 @@ struct Request : throttle::Waiter {
   RequestFlags flags = 0;
   std::int64_t offset = 0;
   std::int64_t bytes = 0;
-  /// ioctl: request code; truncate: Preallocation | exact << 8; abort: result; copy range: the
+  /// ioctl: request code; sectors: 0 if an error means that there are none; truncate: Preallocation | exact << 8; abort: result; copy range: the
   /// offset in `copy_target`.
   std::int64_t argument = 0;
   Backend* copy_target = nullptr;  // lives in the same context

@@ -31,6 +31,9 @@ int RawDriver::read_window(const block::Options& options, Window& window,
   if (options.has("size")) {
     read.size = options.get_int("size", 0);
   }
+  if (child_->node->driver().is_sg() && (read.offset != 0 || read.size)) {
+    return report.fail(-EINVAL, "raw-window-on-scsi-generic");
+  }
   const std::int64_t file_length = child_->node->length();
   if (read.offset < 0 || read.offset > file_length) {
     return report.fail(

@@ -204,6 +204,42 @@ onEveryEngineAndHome((context) => {
     expect(await codeOf(blk.probeGeometry())).toBe('ENOTSUP');
   });
 
+  test("NEW-4: a device's block sizes are those of the medium, unless its options say others", async () => {
+    await using sized = await open({ ...MEMORY, ...SIZED });
+    expect(await sized.deviceBlockSizes()).toEqual({
+      logical_block_size: 512,
+      physical_block_size: 4096,
+      min_io_size: 0,
+      opt_io_size: 0,
+      discard_granularity: undefined,
+    });
+    await using plain = await open({ driver: 'null-co' });
+    const conf = { logical_block_size: 4096, physical_block_size: 2 * 1024 * 1024 };
+    const sizes = { min_io_size: 4096 * 65_535, opt_io_size: 8192, discard_granularity: 4096 };
+    expect(await plain.deviceBlockSizes({ ...conf, ...sizes })).toEqual({ ...conf, ...sizes });
+    expect(await plain.deviceBlockSizes()).toMatchObject({
+      logical_block_size: 512,
+      physical_block_size: 512,
+    });
+  });
+
+  test.each([
+    [{ logical_block_size: 256 }, 'must be between 512 and 2097152, not 256'],
+    [{ physical_block_size: 4 * 1024 * 1024 }, 'must be between 512 and 2097152, not 4194304'],
+    [{ physical_block_size: 1536 }, 'must be a power of 2, not 1536'],
+    [{ logical_block_size: 4096 }, 'a logical_block_size of 4096 exceeds the physical one of 512'],
+    [{ min_io_size: 100 }, "'min_io_size' must be a multiple of the logical_block_size 512"],
+    [{ opt_io_size: 513 }, "'opt_io_size' must be a multiple of the logical_block_size 512"],
+    [{ discard_granularity: 1 }, "'discard_granularity' must be a multiple"],
+    [{ min_io_size: 512 * 65_536 }, "'min_io_size' must not exceed 65535 logical blocks"],
+    [{ opt_io_size: -512 }, "'opt_io_size' must be a number of bytes, not -512"],
+  ])('NEW-4: block sizes %j: %s', async (conf, text) => {
+    await using blk = await open({ driver: 'null-co' });
+    const asking = blk.deviceBlockSizes(conf);
+    await expect(asking).rejects.toThrow(text);
+    expect(await codeOf(asking)).toBe('EINVAL');
+  });
+
   test('REQ-10: the sector count is 0 without a node, else the length of the moment', async () => {
     await using empty = new BlockBackend({ context: context() });
     expect([await empty.getGeometry(), empty.getGeometrySync()]).toEqual([0, 0]);

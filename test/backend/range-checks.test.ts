@@ -2,6 +2,7 @@ import { truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { BlockBackend } from '../../lib/index.js';
 import { onEveryEngineAndHome, rawOptions, scratchFolder } from '../support/matrix.js';
+import { fastDisk } from '../support/null-disk.js';
 import { codeOf, codeThrown, makeImage } from '../support/requests.js';
 import { until } from '../support/waiting.js';
 
@@ -141,6 +142,22 @@ onEveryEngineAndHome((context) => {
     const empty = new BlockBackend({ context: context() });
     expect(await codeOf(empty.getLength())).toBe('ENOMEDIUM');
     expect(codeThrown(() => empty.getLengthSync())).toBe('ENOMEDIUM');
+    await empty.close();
+  });
+
+  test('REQ-9: with an open tray there is no length, and a number of sectors all the same', async () => {
+    const blk = await BlockBackend.open(fastDisk({ size: 4096 }), { context: context() });
+    blk.setDeviceOps({ isTrayOpen: () => true });
+    blk.eject(true);
+    expect(await codeOf(blk.getLength())).toBe('ENOMEDIUM');
+    expect([await blk.nbSectors(), blk.nbSectorsSync()]).toEqual([8, 8]);
+    await blk.close();
+  });
+
+  test('REQ-9: without a medium there is no number of sectors', async () => {
+    const empty = new BlockBackend({ context: context() });
+    expect(await codeOf(empty.nbSectors())).toBe('ENOMEDIUM');
+    expect(codeThrown(() => empty.nbSectorsSync())).toBe('ENOMEDIUM');
     await empty.close();
   });
 

@@ -197,6 +197,57 @@ describeMounted('on a read-only file system', sealed, () => {
   });
 });
 
+/** Runs a program in which `attempt()` is somebody who may only read the file. */
+function asReader(filename: string, attempts: string): Promise<unknown> {
+  chmodSync(folder, 0o755);
+  chmodSync(filename, 0o444);
+  return program(`
+    const { BlockBackend, createDrive } = require('block-backend');
+    if (process.getuid() === 0) process.setuid(65534);
+    const filename = ${JSON.stringify(filename)};
+    const outcome = (opening) => opening.then(
+      async (blk) => {
+        await blk.pread(0, Buffer.alloc(512));
+        await blk.close();
+        return 'none';
+      },
+      ({ code }) => code,
+    );
+    (async () => console.log(JSON.stringify(${attempts})))();`);
+}
+
+test('FILE-4: a drive has auto-read-only on, a node off', async () => {
+  const filename = makeImage(folder, 'drive.img', 4096);
+  const reading = "{ permissions: ['consistent-read'] }";
+  expect(
+    await asReader(
+      filename,
+      `[
+      await outcome(createDrive({ file: filename }, ${reading})),
+      await outcome(createDrive({ driver: 'raw', file: { driver: 'file', filename } }, ${reading})),
+      await outcome(createDrive({ file: filename, 'auto-read-only': false }, ${reading})),
+      await outcome(BlockBackend.open({ driver: 'raw', file: { driver: 'file', filename } }, ${reading})),
+    ]`,
+    ),
+  ).toEqual(['none', 'none', 'EACCES', 'EACCES']);
+});
+
+test('FILE-27: only the first prefix of a name is a protocol', async () => {
+  const filename = makeImage(folder, 'foo:bar', 4096);
+  expect(
+    await asReader(
+      filename,
+      `[
+      await outcome(BlockBackend.open({ filename: 'file:' + filename, 'read-only': true, driver: 'raw' })),
+      await (process.chdir(require('path').dirname(filename)),
+        outcome(BlockBackend.open({ filename: 'file:foo:bar', 'read-only': true, driver: 'raw' }))),
+      await outcome(BlockBackend.open({ driver: 'file', filename: 'foo:bar', 'read-only': true })),
+      await outcome(BlockBackend.open({ filename: 'foo:bar', 'read-only': true, driver: 'raw' })),
+    ]`,
+    ),
+  ).toEqual(['none', 'none', 'none', 'EINVAL']);
+});
+
 test.each([
   [false, false, 'EACCES', 'EACCES'],
   [false, true, 'none', 'EACCES'],
@@ -206,26 +257,14 @@ test.each([
   'FILE-4: for a user who may only read the file: read-only=%s, auto-read-only=%s: %s',
   async (readOnly, auto, code, writing) => {
     const filename = makeImage(folder, 'mode.img', 4096);
-    chmodSync(folder, 0o755);
-    chmodSync(filename, 0o444);
-    const options = { driver: 'file', filename, 'read-only': readOnly, 'auto-read-only': auto };
-    const results = await program(`
-    const { BlockBackend } = require('block-backend');
-    if (process.getuid() === 0) process.setuid(65534);
-    const options = ${JSON.stringify(options)};
-    const attempt = (permissions) => BlockBackend.open(options, { permissions }).then(
-      async (blk) => {
-        await blk.pread(0, Buffer.alloc(512));
-        await blk.close();
-        return 'none';
-      },
-      ({ code }) => code,
+    const modes = `'read-only': ${String(readOnly)}, 'auto-read-only': ${String(auto)}`;
+    const attempt = (...names: string[]) => `
+      await outcome(BlockBackend.open({ driver: 'file', filename, ${modes} },
+        { permissions: ${JSON.stringify(names)} }))`;
+    const results = await asReader(
+      filename,
+      `[${attempt('consistent-read')}, ${attempt('consistent-read', 'write')}]`,
     );
-    (async () => {
-      const reading = await attempt(['consistent-read']);
-      const writing = await attempt(['consistent-read', 'write']);
-      console.log(JSON.stringify([reading, writing]));
-    })();`);
     expect(results).toEqual([code, writing]);
   },
 );

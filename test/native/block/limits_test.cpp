@@ -81,3 +81,16 @@ TEST_CASE("TRK-17: a driver that asks for no alignment gets single bytes") {
   CHECK(node.write(1, "w").ok());
   CHECK(node.take_calls() == Calls{"write 1+1"});
 }
+
+TEST_CASE("TRK-17: a driver that has sectors only gets whole ones") {
+  World world;
+  TestNode node(world, 65536, [](ScriptedDriver& driver) { driver.sectors_only = true; });
+  CHECK(node.node->limits().request_alignment == 512);
+  CHECK(node.write(1, "w").ok());
+  CHECK(node.take_calls() == Calls{"read 0+512", "write 0+512"});
+  TestNode larger(world, 65536, [](ScriptedDriver& driver) {
+    driver.sectors_only = true;
+    driver.own_limits.request_alignment = 4096;
+  });
+  CHECK(larger.node->limits().request_alignment == 4096);
+}

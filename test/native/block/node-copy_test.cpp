@@ -54,6 +54,16 @@ TEST_CASE("COPY-2: with the zero-write flag the target is zeroed and the source 
   CHECK(pair.target.take_calls() == Calls{"zero 4096+8192"});
 }
 
+TEST_CASE("COPY-3: a copy from or to an encrypted node is ENOTSUP, and nothing is written") {
+  for (const bool is_source : {true, false}) {
+    Pair pair;
+    (is_source ? pair.source : pair.target).driver->encrypted = true;
+    CHECK(pair.run(between(pair.source, 0, pair.target, 0, 512)).error == -ENOTSUP);
+    CHECK(pair.source.take_calls().empty());
+    CHECK(pair.target.take_calls().empty());
+  }
+}
+
 TEST_CASE("COPY-5: a copy to a read-only node, or without permission, is refused") {
   Pair pair;
   pair.target.edge.permissions &= ~kPermWrite;

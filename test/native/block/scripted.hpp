@@ -60,6 +60,10 @@ class ScriptedDriver : public block::Driver {
   bool efficient_zeroes = false;
   bool variable_length = false;
   bool inserted = true;
+  bool encrypted = false;
+  bool sectors_only = false;
+  bool scsi_generic = false;
+  std::optional<block::Geometry> geometry;
   std::int64_t length_error = 0;
   /// Calls that start with the key fail with the value.
   std::map<std::string, int> errors;
@@ -88,6 +92,13 @@ class ScriptedDriver : public block::Driver {
   aio::Task<std::int64_t> length() override { return length_error != 0 ? length_error : size; }
   bool has_variable_length() const override { return variable_length; }
   bool is_inserted() const override { return inserted; }
+  bool is_encrypted() const override { return encrypted; }
+  bool has_sectors_only() const override { return sectors_only; }
+  bool is_sg() const override { return scsi_generic; }
+  aio::Task<block::Status> probe_geometry(block::Geometry& answer) override {
+    answer = geometry.value_or(block::Geometry{});
+    return geometry ? block::Status() : block::Status(-ENOTSUP);
+  }
   block::RequestFlags supported_write_flags() const override { return write_flags; }
   block::RequestFlags supported_zero_flags() const override { return zero_flags; }
   bool has_discard() const override { return can_discard; }

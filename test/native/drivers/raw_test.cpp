@@ -101,6 +101,38 @@ TEST_CASE("RAW-6: ioctl is refused with an offset or a size") {
   CHECK(size.world.run(size.node->ioctl(1, nullptr, 0)) == -ENOTSUP);
 }
 
+TEST_CASE("RAW-6: so is the geometry") {
+  for (const bool windowed : {false, true}) {
+    RawOnFile raw(windowed ? 512 : 0);
+    raw.file.driver->geometry = Geometry{4, 16, 63};
+    Geometry geometry;
+    const Status status = raw.world.run(raw.node->probe_geometry(geometry));
+    CHECK(status.error == (windowed ? -ENOTSUP : 0));
+    CHECK(geometry.cylinders == (windowed ? 0 : 4));
+  }
+}
+
+TEST_CASE("RAW-6: a window on a SCSI generic device is refused when it is opened") {
+  const auto open = [](const char* name, std::int64_t value) {
+    World world;
+    TestNode device(world, 65536, [](ScriptedDriver& driver) { driver.scsi_generic = true; });
+    auto node = std::make_shared<Node>(world.context, RawOnFile::options(),
+                                       std::make_unique<blk::drivers::RawDriver>(), world);
+    node->add_child(std::make_unique<Edge>(device.edge));
+    Options options;
+    if (name != nullptr) {
+      options.set(name, value);
+    }
+    ErrorReport report;
+    const int error = world.run(node->open(options, report)).error;
+    CHECK(report.kind == (error == 0 ? "" : "raw-window-on-scsi-generic"));
+    return error;
+  };
+  CHECK(open(nullptr, 0) == 0);
+  CHECK(open("offset", 512) == -EINVAL);
+  CHECK(open("size", 4096) == -EINVAL);
+}
+
 TEST_CASE("FUA-12: raw passes FUA through if its file has it, else raw flushes") {
   RawOnFile raw(0);
   CHECK(raw.world.run(raw.node->pwritev(raw.edge, 0, 4096, raw.view(), kRequestFua)).ok());
