@@ -74,8 +74,8 @@ struct Request : throttle::Waiter {
   RequestFlags flags = 0;
   std::int64_t offset = 0;
   std::int64_t bytes = 0;
-  /// ioctl: request code; sectors: 0 if an error means that there are none; truncate: Preallocation | exact << 8; abort: result; copy range: the
-  /// offset in `copy_target`.
+  /// ioctl: request code; sectors: 0 if an error means that there are none; truncate: Preallocation
+  /// | exact << 8; abort: result; copy range: the offset in `copy_target`.
   std::int64_t argument = 0;
   Backend* copy_target = nullptr;  // lives in the same context
   iovec single{};                  // used when `vector` is empty
