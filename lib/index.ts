@@ -96,6 +96,7 @@ export {
   type DeviceTrayMovedEvent,
 } from './graph/block-events.js';
 export type { BlockDevOps } from './graph/device-ops.js';
+export type { BlockDirtyInfo, DirtyBitmapSettings, DirtyBitmaps } from './graph/dirty-bitmaps.js';
 export type { DrainSection } from './graph/drain.js';
 export { type DrawingFormat, drawGraph } from './graph/draw/draw.js';
 export type { ImageMeasures } from './graph/driver-definition.js';
@@ -134,6 +135,17 @@ export {
   deleteImage,
 } from './monitor/create.js';
 export type { DeviceArgument } from './monitor/device-argument.js';
+export {
+  type BlockDirtyBitmap,
+  type BlockDirtyBitmapAdd,
+  type BlockDirtyBitmapMerge,
+  blockDirtyBitmapAdd,
+  blockDirtyBitmapClear,
+  blockDirtyBitmapDisable,
+  blockDirtyBitmapEnable,
+  blockDirtyBitmapMerge,
+  blockDirtyBitmapRemove,
+} from './monitor/dirty-bitmap.js';
 export {
   blockEventStream,
   type EventStreamOptions,

@@ -128,6 +128,15 @@ export interface NativeBackendStats {
   readonly parked: number;
 }
 
+/** Numbers in bytes. */
+export interface NativeDirtyBitmap {
+  readonly name: string;
+  readonly granularity: number;
+  readonly count: number;
+  readonly recording: boolean;
+  readonly inconsistent: boolean;
+}
+
 export interface NativeThresholdEvent {
   readonly node: number;
   readonly threshold: number;
@@ -362,6 +371,14 @@ export interface NativeBinding {
   backendSetHistogram(backend: Handle, type: number, bounds: readonly number[]): number;
   /** In order with requests. */
   nodeSetWriteThreshold(node: Handle, bytes: number): number;
+  /** 0 or EEXIST, ENOMEM; granularity 0 is the default. Like those below in order with requests. */
+  nodeBitmapAdd(node: Handle, name: string, granularity: number, recording: boolean): number;
+  /** These are 0 or ENOENT. */
+  nodeBitmapRemove(node: Handle, name: string): number;
+  nodeBitmapClear(node: Handle, name: string): number;
+  nodeBitmapRecord(node: Handle, name: string, recording: boolean): number;
+  nodeBitmapMerge(node: Handle, name: string, other: string): number;
+  nodeBitmaps(node: Handle): readonly NativeDirtyBitmap[];
   takeWriteThresholdEvents(): readonly NativeThresholdEvent[];
 
   /** Asks that the request on `slot` leave the queue; ECANCELED on the slot if it was parked. */

@@ -9,6 +9,7 @@ import type {
 import { ChildRole, Permission } from '../aio/protocol.js';
 import { BlockError, BlockUsageError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
+import { DirtyBitmaps } from './dirty-bitmaps.js';
 import type { DrainMember } from './drain.js';
 import type { ChildDefinition, DriverDefinition, DriverOptions } from './driver-definition.js';
 import type { Edge, GraphParent } from './edge.js';
@@ -81,6 +82,7 @@ export class BlockNode implements GraphParent {
   #context: AioContext;
   #state: NodeState;
   #handle: Handle;
+  #dirtyBitmaps: DirtyBitmaps | undefined;
   #copyOnRead = 0;
   /** Why it is blocked as the backing file of the parent at that edge. */
   readonly #backingReasons = new Map<Edge, BlockReason>();
@@ -223,6 +225,12 @@ export class BlockNode implements GraphParent {
     }
     this.#copyOnRead -= 1;
     this.mirrorState();
+  }
+
+  /** What was changed in it, as far as somebody watches. */
+  get dirtyBitmaps(): DirtyBitmaps {
+    this.#dirtyBitmaps ??= new DirtyBitmaps(this.#binding, this.name, () => this.#handle);
+    return this.#dirtyBitmaps;
   }
 
   /** @internal */

@@ -2,6 +2,7 @@
 
 import type { BlockDeviceIoStatus } from '../backend/error-policy.js';
 import { BlockBackend } from '../block-backend.js';
+import type { BlockDirtyInfo } from '../graph/dirty-bitmaps.js';
 import { filenameOf } from '../graph/filename.js';
 import type { BlockNode } from '../graph/node.js';
 import type { DetectZeroes } from '../graph/node-state.js';
@@ -38,6 +39,8 @@ export interface BlockDeviceInfo extends IoThrottleInfo {
   readonly backing_file_depth: number;
   readonly cache: BlockdevCacheInfo;
   readonly image: ImageInfo;
+  /** Absent without any. */
+  readonly 'dirty-bitmaps'?: readonly BlockDirtyInfo[];
 }
 
 /** A drive (QAPI: BlockInfo). */
@@ -84,6 +87,7 @@ function mediumOf(blk: BlockBackend, node: BlockNode): BlockDeviceInfo {
   const backings = [...backingsOf(node)];
   const [backing] = backings;
   const file = filenameOf(node);
+  const bitmaps = node.dirtyBitmaps.list();
   return Object.freeze({
     file,
     'node-name': node.name,
@@ -96,6 +100,7 @@ function mediumOf(blk: BlockBackend, node: BlockNode): BlockDeviceInfo {
     backing_file_depth: backings.length,
     cache: Object.freeze({ writeback: blk.writeCache, direct, 'no-flush': noFlush }),
     image: Object.freeze({ filename: file, format: node.driver.name, 'virtual-size': length }),
+    ...(bitmaps.length === 0 ? {} : { 'dirty-bitmaps': bitmaps }),
     ...ioThrottleInfo(blk),
   });
 }

@@ -21,30 +21,10 @@ std::shared_ptr<BoundBackend> backend_at(const Napi::CallbackInfo& info) {
   return environment.backends.share(number_at(info, 0));
 }
 
-Napi::Value errno_value(const Napi::CallbackInfo& info, int error) {
-  return Napi::Number::New(info.Env(), error);
-}
-
 aio::Nanoseconds now_of(BoundBackend& bound) { return bound.home->aio().clock().now(); }
 
 AccountType type_at(const Napi::CallbackInfo& info, std::size_t index) {
   return accounting::account_type(static_cast<std::int64_t>(number_at(info, index)));
-}
-
-/// The array [`count` elements]; element `index` is what `make` gives.
-template <typename Make>
-napi_value array_of(napi_env env, std::size_t count, Make make) {
-  napi_value array = nullptr;
-  if (napi_create_array_with_length(env, count, &array) != napi_ok) {
-    return nullptr;
-  }
-  for (std::size_t index = 0; index < count; ++index) {
-    const napi_value element = make(index);
-    if (element != nullptr) {
-      napi_set_element(env, array, static_cast<std::uint32_t>(index), element);
-    }
-  }
-  return array;
 }
 
 napi_value number_in(napi_env env, std::int64_t value) {

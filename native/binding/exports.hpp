@@ -15,6 +15,7 @@ void export_graph(Environment& environment, Napi::Object exports);
 void export_backends(Environment& environment, Napi::Object exports);
 void export_images(Environment& environment, Napi::Object exports);
 void export_accounting(Environment& environment, Napi::Object exports);
+void export_dirty_bitmaps(Environment& environment, Napi::Object exports);
 void export_throttle(Environment& environment, Napi::Object exports);
 void export_load(Environment& environment, Napi::Object exports);
 void export_memory(Environment& environment, Napi::Object exports);
@@ -36,6 +37,10 @@ inline double number_at(const Napi::CallbackInfo& info, std::size_t index) {
 
 inline bool boolean_at(const Napi::CallbackInfo& info, std::size_t index) {
   return ValueReader(info[index]).boolean();
+}
+
+inline Napi::Value errno_value(const Napi::CallbackInfo& info, int error) {
+  return Napi::Number::New(info.Env(), error);
 }
 
 }  // namespace blk::binding

@@ -67,4 +67,20 @@ class ObjectWriter {
   napi_value object_ = nullptr;
 };
 
+/// The array [`count` elements]; element `index` is what `make` gives.
+template <typename Make>
+napi_value array_of(napi_env env, std::size_t count, Make make) {
+  napi_value array = nullptr;
+  if (napi_create_array_with_length(env, count, &array) != napi_ok) {
+    return nullptr;
+  }
+  for (std::size_t index = 0; index < count; ++index) {
+    const napi_value element = make(index);
+    if (element != nullptr) {
+      napi_set_element(env, array, static_cast<std::uint32_t>(index), element);
+    }
+  }
+  return array;
+}
+
 }  // namespace blk::binding

@@ -147,6 +147,7 @@ Task<Status> Node::truncate_slow(TruncateRequest request, ErrorReport& report) {
   if (new_length < 0) {
     co_return Status(static_cast<std::int32_t>(new_length), id());
   }
+  dirty_bitmaps_.resize(length());
   listener_.on_resized(id());  // also when the size did not change (TRUNC-4)
   co_return Status();
 }

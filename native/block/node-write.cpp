@@ -195,14 +195,16 @@ Task<Status> Node::write_pieces(std::int64_t offset, std::int64_t bytes, IoView 
 }
 
 void Node::note_write(std::int64_t offset, std::int64_t bytes, const Status& status) {
-  ++write_generation_;
+  // First, so that what a growing write added can be marked.
+  if (status.ok() && offset + bytes > length()) {
+    set_length(offset + bytes);
+    dirty_bitmaps_.resize(length());
+    listener_.on_resized(id());
+  }
+  note_change(offset, bytes);
   const auto end = static_cast<std::uint64_t>(offset + bytes);
   if (end > highest_written_.load(relaxed)) {
     highest_written_.store(end, relaxed);
-  }
-  if (status.ok() && offset + bytes > length()) {
-    set_length(offset + bytes);
-    listener_.on_resized(id());
   }
 }
 

@@ -266,7 +266,7 @@ Task<Status> Node::discard_slow(std::int64_t offset, std::int64_t bytes) {
     pieces.advance(piece);
   }
   data_cache_.drop(offset, bytes);
-  ++write_generation_;
+  note_change(offset, bytes);
   co_return status.at(id());
 }
 

@@ -177,7 +177,8 @@ Status Node::check_transfer(std::int64_t offset, std::int64_t bytes) const {
 Status Node::check_writable(const Edge& via, RequestFlags flags) const {
   const Permissions needed =
       (flags & kRequestWriteUnchanged) != 0 ? kPermWrite | kPermWriteUnchanged : kPermWrite;
-  if (options_.state.read_only || options_.state.inactive || (via.permissions & needed) == 0) {
+  if (options_.state.read_only || options_.state.inactive || (via.permissions & needed) == 0 ||
+      (!dirty_bitmaps_.empty() && dirty_bitmaps_.is_read_only())) {
     return {-EPERM, id()};
   }
   return {};

@@ -18,6 +18,7 @@
 #include "aio/context.hpp"
 #include "aio/sync.hpp"
 #include "aio/task.hpp"
+#include "block/dirty-bitmap.hpp"
 #include "block/driver.hpp"
 #include "block/flags.hpp"
 #include "block/limits.hpp"
@@ -141,6 +142,7 @@ class Node {
   bool has_zero_init() const;
   std::uint64_t highest_written_offset() const { return highest_written_.load(relaxed); }
   /// Bytes; the first write or discard that ends beyond them is told of. 0: none.
+  DirtyBitmaps& dirty_bitmaps() { return dirty_bitmaps_; }
   std::uint64_t write_threshold() const { return write_threshold_.load(relaxed); }
   /// Home thread.
   void set_write_threshold(std::uint64_t bytes) { write_threshold_.store(bytes, relaxed); }
@@ -295,6 +297,13 @@ class Node {
       listener_.on_write_threshold(id(), threshold, end - threshold);
     }
   }
+  /// After a write or discard, whatever became of it.
+  void note_change(std::int64_t offset, std::int64_t bytes) {
+    ++write_generation_;
+    if (!dirty_bitmaps_.empty()) {
+      dirty_bitmaps_.mark(offset, bytes);
+    }
+  }
   void note_write(std::int64_t offset, std::int64_t bytes, const Status& status);
   // node-zero.cpp
   aio::Task<Status> zero_slow(std::int64_t offset, std::int64_t bytes, RequestFlags flags);
@@ -330,6 +339,7 @@ class Node {
   std::atomic<std::int64_t> length_{0};
   std::atomic<std::uint64_t> highest_written_{0};
   std::atomic<std::uint64_t> write_threshold_{0};
+  DirtyBitmaps dirty_bitmaps_;
   std::atomic<std::uint32_t> in_flight_{0};
   std::atomic<bool> ejected_{false};
   std::atomic<std::uint32_t> quiesce_{0};
