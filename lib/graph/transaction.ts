@@ -74,7 +74,7 @@ export class GraphTransaction {
     );
     const entry = { definition, edge };
     this.#edit(
-      () => parent.children.push(entry),
+      () => parent.children.unshift(entry),
       () => remove(parent.children, entry),
     );
     this.#edit(

@@ -55,15 +55,23 @@ onEveryEngineAndHome((context) => {
     const of = (name: string) => nodeOf(name).children.map(({ edge }) => [edge.name, edge.role]);
     expect(of('filter')).toEqual([['file', 0x14]]);
     expect(of('format')).toEqual([
-      ['file', 0x13],
       ['log', 0x02],
+      ['file', 0x13],
     ]);
     expect(of('usual')).toEqual([
-      ['file', 0x13],
       ['backing', 0x08],
+      ['file', 0x13],
     ]);
     const two = { roles: { a: 'primary,data', b: 'primary' } };
     expect((await refused(() => add('two', two))).code).toBe('EINVAL');
+  });
+
+  test('GRAPH-16: children are listed from the newest to the oldest', async () => {
+    for (const name of ['one', 'two', 'three']) await add(name);
+    const roles = { one: 'data,primary', two: 'metadata', three: 'data' };
+    await add('above', { roles, one: 'one', two: 'two', three: 'three' });
+    const children = () => nodeOf('above').children.map(({ edge }) => edge.child.name);
+    expect(children()).toEqual(['three', 'two', 'one']);
   });
 
   test('GRAPH-16: parents are listed from the newest to the oldest', async () => {
