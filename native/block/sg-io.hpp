@@ -11,7 +11,7 @@
 
 namespace blk::block {
 
-enum class SgDirection : std::uint32_t { kNone = 0, kToDevice = 1, kFromDevice = 2 };
+enum class SgDirection : std::uint8_t { kNone = 0, kToDevice = 1, kFromDevice = 2 };
 
 struct SgIo {
   SgDirection direction = SgDirection::kNone;

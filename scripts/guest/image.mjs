@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { canInstall, install } from '../lib/apt.mjs';
-import { inRoot, log, UserError } from '../lib/project.mjs';
+import { inRoot, log, main, UserError } from '../lib/project.mjs';
 import { which } from '../lib/run.mjs';
 import { filesBelow, fingerprint, readStamp, writeStamp } from '../lib/stale.mjs';
 import { modulesInOrder } from './modules.mjs';
@@ -134,3 +134,7 @@ export async function guestImage() {
   writeStamp(stamp, { recipe });
   return parts;
 }
+
+await main(import.meta, async () => {
+  await guestImage();
+});
