@@ -15,7 +15,7 @@ import {
 import { basename, join } from 'node:path';
 import { canInstall, install } from '../lib/apt.mjs';
 import { inRoot, log, main, UserError } from '../lib/project.mjs';
-import { which } from '../lib/run.mjs';
+import { foreignEnv, which } from '../lib/run.mjs';
 import { filesBelow, fingerprint, readStamp, writeStamp } from '../lib/stale.mjs';
 import { modulesInOrder } from './modules.mjs';
 import { unpackPackages } from './packages.mjs';
@@ -46,7 +46,12 @@ const SYSLINUX = `DEFAULT guest\nLABEL guest\nKERNEL vmlinuz\nAPPEND initrd=init
 const home = inRoot('node_modules/.cache/block-backend/guest');
 
 function mustRun(program, args, options = {}) {
-  const result = spawnSync(program, args, { cwd: home, maxBuffer: 2 ** 28, ...options });
+  const result = spawnSync(program, args, {
+    cwd: home,
+    env: foreignEnv(),
+    maxBuffer: 2 ** 28,
+    ...options,
+  });
   if (result.status === 0) return result.stdout;
   throw new UserError(
     `${program} ${args.join(' ')} failed: ${String(result.error ?? result.stderr)}`,

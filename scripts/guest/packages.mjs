@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../lib/project.mjs';
+import { foreignEnv } from '../lib/run.mjs';
 
 const ARCHITECTURE = 'i386';
 
@@ -22,7 +23,7 @@ function aptIn(folder) {
     `Dir::Cache=${folder}`,
   ].flatMap((setting) => ['-o', setting]);
   return (program, ...args) => {
-    const options = { cwd: folder, encoding: 'utf8' };
+    const options = { cwd: folder, encoding: 'utf8', env: foreignEnv() };
     const { status, stdout, error } = spawnSync(program, [...settings, ...args], options);
     if (error) throw new UserError('the guest is made of Debian packages, which needs apt');
     return status === 0 ? stdout : undefined;
@@ -49,7 +50,7 @@ export function unpackPackages(names, folder, target) {
   }
   for (const file of readdirSync(folder).filter((name) => name.endsWith('.deb'))) {
     const archive = join(folder, file);
-    if (spawnSync('dpkg-deb', ['-x', archive, target]).status !== 0) {
+    if (spawnSync('dpkg-deb', ['-x', archive, target], { env: foreignEnv() }).status !== 0) {
       throw new UserError(`dpkg-deb cannot unpack ${archive}`);
     }
     rmSync(archive);

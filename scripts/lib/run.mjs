@@ -57,6 +57,12 @@ export function capture(command, args) {
   return result.status === 0 ? result.stdout.trim() : undefined;
 }
 
+/** The environment for programs of others: a sanitizer's run-time library must not get into them. */
+export function foreignEnv() {
+  const { LD_PRELOAD: _, ...env } = process.env;
+  return env;
+}
+
 /** The full path of a program, or undefined. */
 export function which(program) {
   const candidates = program.includes('/')

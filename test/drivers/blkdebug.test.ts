@@ -371,7 +371,7 @@ test.each(['exits', 'terminated'])(
   async (how) => {
     for (const home of ['node', 'iothread']) {
       const args = [how, home];
-      const ended = await runChild('drivers/blkdebug-child.cjs', args, { exits: true, limit: 20 });
+      const ended = await runChild('drivers/blkdebug-child.cjs', args, { exits: true });
       expect(ended).toEqual({ code: 7, signal: null, stdout: '', stderr: '' });
     }
   },
