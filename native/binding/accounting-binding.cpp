@@ -85,6 +85,10 @@ Napi::Value backend_stats(const Napi::CallbackInfo& info) {
   if (bound == nullptr) {
     return object.object();
   }
+  // Who accounts something and then reads finds it.
+  if (bound->accounts_under_way.load() != 0) {
+    bound->home->run_and_wait([] {});
+  }
   const BlockStats& stats = bound->backend.stats();
   StatsSnapshot snapshot = stats.snapshot();
   const aio::Nanoseconds now = now_of(*bound);
@@ -130,6 +134,7 @@ void backend_account(const Napi::CallbackInfo& info) {
   const auto amount = static_cast<std::int64_t>(number_at(info, 3));
   const auto start = static_cast<aio::Nanoseconds>(number_at(info, 4)) + bound->created;
   const aio::Nanoseconds now = now_of(*bound);
+  bound->accounts_under_way.fetch_add(1);
   post_call(*bound->home, [bound, what, type, amount, start, now] {
     BlockStats& stats = bound->backend.stats();
     accounting::Cookie cookie = BlockStats::start(type, amount, start);
@@ -147,6 +152,7 @@ void backend_account(const Napi::CallbackInfo& info) {
         stats.merged(type, amount);
         break;
     }
+    bound->accounts_under_way.fetch_sub(1);
   });
 }
 

@@ -40,6 +40,8 @@ struct BoundBackend {
   // JavaScript thread: what the owner may take back.
   std::uint32_t plugs = 0;
   std::uint32_t owner_counts = 0;
+  /// What its owner accounted and the home has not heard of. Any thread.
+  std::atomic<std::uint32_t> accounts_under_way{0};
   const aio::Nanoseconds created;     // by the clock of its first context
   std::shared_ptr<BoundGroup> group;  // that throttles it
 };
