@@ -98,8 +98,17 @@ void Backend::unplug() {
 
 void Backend::submit(Request* request) {
   if (must_park(*request)) {
-    park(request);
+    park(request, true);
   } else {
+    start(request);
+  }
+}
+
+void Backend::submit_from_home(Request* request) {
+  if (must_park(*request)) {
+    park(request, false);
+  } else {
+    count();
     start(request);
   }
 }
@@ -112,12 +121,14 @@ bool Backend::must_park(const Request& request) const {
   return quiesce_ != 0 && !flags_.disable_queueing && is_queueable(request.operation);
 }
 
-void Backend::park(Request* request) {
+void Backend::park(Request* request, bool counted) {
   request->parked = true;
   parked_.push_back(request);
   parked_count_.fetch_add(1);
   // First: who sees that all that is left is parked also sees that a drain may go on.
-  uncount();
+  if (counted) {
+    uncount();
+  }
   if (request->tells_parking) {
     listener_.on_parked(1);
   }

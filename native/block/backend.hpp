@@ -71,6 +71,9 @@ class Backend {
   /// Runs or parks the request. The submitter has counted it (count()); parking lowers the count
   /// and resuming raises it. `done` is called when it finished, possibly before submit() returns.
   void submit(Request* request);
+  /// Home thread: the same for a request of the home's own, which nobody has counted. In a drained
+  /// section it never counts, so that nobody who looks finds the backend busy.
+  void submit_from_home(Request* request);
   /// The first request that is parked or throttled and for which `match` holds leaves its queue,
   /// uncharged, and completes with ECANCELED; true when there was one. Requests that already run
   /// are not affected.
@@ -142,7 +145,7 @@ class Backend {
   }
 
  private:
-  void park(Request* request);
+  void park(Request* request, bool counted);
   void unpark(Request* request);
   void start(Request* request);
   /// For nodes whose length must be asked for (variable-length devices).

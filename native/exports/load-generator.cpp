@@ -54,8 +54,7 @@ void LoadGenerator::submit(Lane& lane) {
   lane.started = backend_.context().batch_time();
   lane.account = writes ? accounting::AccountType::kWrite : accounting::AccountType::kRead;
   lane.accounted_since = lane.started;
-  backend_.count();
-  backend_.submit(&lane);
+  backend_.submit_from_home(&lane);
 }
 
 std::int64_t LoadGenerator::next_block() {

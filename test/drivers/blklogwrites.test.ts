@@ -199,8 +199,8 @@ onEveryEngineAndHome((context) => {
       }),
     );
     expect(blk.root?.children.map(({ edge }) => [edge.name, edge.role])).toEqual([
-      ['file', 0x14],
       ['log', 0x02],
+      ['file', 0x14],
     ]);
     expect(granted('logged', 'image')).toEqual(granted('', 'logged'));
     expect(granted('logged', 'log')[0]).toContain('W RZ');

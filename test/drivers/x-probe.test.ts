@@ -79,13 +79,13 @@ onEveryEngineAndHome((context) => {
     });
     const roles = blk.root?.children.map(({ edge }) => [edge.name, edge.role]);
     expect(roles).toEqual([
-      ['main', 0x11],
       ['log', 0x02],
+      ['main', 0x11],
     ]);
     await using usual = await open({ file: child, backing: child });
     expect(usual.root?.children.map(({ edge }) => [edge.name, edge.role])).toEqual([
-      ['file', 0x13],
       ['backing', 0x08],
+      ['file', 0x13],
     ]);
   });
 

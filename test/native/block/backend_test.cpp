@@ -227,3 +227,33 @@ TEST_CASE("NEW-20: until its begin has arrived a section waits, as the home may 
   CHECK(late.result == 512);
   CHECK(bench.world.idles == 2);  // the begin's arrival, and the end of what was in flight
 }
+
+TEST_CASE("NEW-21: what a home itself submits in a drained section is parked and never counts") {
+  World world;
+  TestNode node(world, 65536);
+  Backend backend(world.context, world);
+  backend.set_root(node.edge);
+  struct Counted : Request {
+    bool done_called = false;
+  } request;
+  request.backend = &backend;
+  request.operation = Operation::kFlush;
+  request.done = [](Request* done) {
+    static_cast<Counted*>(done)->done_called = true;
+    done->backend->uncount();
+  };
+  backend.announce_begin();
+  backend.quiesce_begin();
+  backend.begin_arrived();
+  backend.submit_from_home(&request);
+  CHECK(backend.busy() == 0);
+  CHECK(backend.parked() == 1);
+  backend.announce_end();
+  backend.quiesce_end();
+  world.settle_down();
+  CHECK(request.done_called);
+  CHECK(backend.in_flight() == 0);
+  backend.submit_from_home(&request);
+  world.settle_down();
+  CHECK(backend.in_flight() == 0);
+}
