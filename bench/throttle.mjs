@@ -23,6 +23,7 @@ Reads a cached file as fast as limits permit, and compares the rate with the lim
 this package, and token buckets as Firecracker and cloud-hypervisor have them.
 
   --quick  short runs of few limits: for trying out, not for conclusions
+  --only   just the rows whose names contain this, such as '1024 MiB/s'
   --check  exit with 1 if a target was missed
   --json   print the rows as JSON
 `;
@@ -66,31 +67,37 @@ async function rateRow(one, common) {
   return row;
 }
 
+const SHARED = 'eight members, most to least';
+
 async function sharedRow(common) {
   const one = { unit: 'iops', limit: 1000, bytes: 4 * KIB, limiter: 'ours', depth: 8, members: 8 };
   const { least, most, lateP99 } = await runSide('throttle', { ...common, ...one });
   const off = (most / least - 1) * 100;
-  return { name: 'eight members, most to least', off, late: lateP99, met: off <= SHARE_LIMIT };
+  return { name: SHARED, off, late: lateP99, met: off <= SHARE_LIMIT };
 }
+
+const REAPPLIED = '1,000 op/s, set again ten times a second';
 
 async function reapplyRow(common) {
   const one = { unit: 'iops', limit: 1000, bytes: 4 * KIB, limiter: 'ours', depth: 64, members: 1 };
   const { rate, lateP99 } = await runSide('throttle', { ...common, ...one, reapply: true });
   const off = percentOff(rate, one.limit);
-  const name = '1,000 op/s, set again ten times a second';
-  return { name, off, late: lateP99, met: Math.abs(off) <= RATE_LIMIT };
+  return { name: REAPPLIED, off, late: lateP99, met: Math.abs(off) <= RATE_LIMIT };
 }
 
-async function measure({ seconds, quick }, image) {
+async function measure({ seconds, quick, only = '' }, image) {
   const common = { image, seconds };
+  const all = [
+    ...cases(quick).map((one) => ({ name: nameOf(one), row: () => rateRow(one, common) })),
+    { name: SHARED, row: () => sharedRow(common) },
+    { name: REAPPLIED, row: () => reapplyRow(common) },
+  ];
   const rows = [];
-  for (const one of cases(quick)) {
-    log(nameOf(one));
+  for (const { name, row } of all.filter((one) => one.name.includes(only))) {
+    log(name);
     readIntoCache(image);
-    rows.push(await rateRow(one, common));
+    rows.push(await row());
   }
-  log('shared and set again');
-  rows.push(await sharedRow(common), await reapplyRow(common));
   return rows;
 }
 
@@ -108,9 +115,10 @@ function print(rows) {
 }
 
 async function main() {
-  const values = parseFlags(USAGE);
+  const values = parseFlags(USAGE, { only: { type: 'string' } });
   if (values === undefined) return;
-  const settings = { seconds: values.quick ? 2 : 10, quick: values.quick };
+  const { quick, only } = values;
+  const settings = { seconds: quick ? 2 : 10, quick, only };
   const rows = await withImage(16 * MIB, (image) => measure(settings, image));
   report(values, rows, print);
 }
