@@ -146,11 +146,7 @@ export {
   blockDirtyBitmapMerge,
   blockDirtyBitmapRemove,
 } from './monitor/dirty-bitmap.js';
-export {
-  blockEventStream,
-  type EventStreamOptions,
-  type QmpEvent,
-} from './monitor/event-stream.js';
+export { blockEventStream, type EventStreamOptions } from './monitor/event-stream.js';
 export { flushAll } from './monitor/flush-all.js';
 export * from './monitor/graph-operations.js';
 export {
@@ -216,3 +212,4 @@ export async function drainedAll(): Promise<DrainSection> {
   await section.quiet();
   return section;
 }
+export type { QmpEvent } from './monitor/qmp-event.js';

@@ -1,6 +1,6 @@
 // The rate limits of QMP monitors (QEMU: monitor_qapi_event_queue).
 
-import type { QmpEvent } from './event-stream.js';
+import type { QmpEvent } from './qmp-event.js';
 
 /** Of each device's errors, in ms. (monitor_qapi_event_conf) */
 const PERIOD_MS = 1000;

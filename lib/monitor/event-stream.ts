@@ -4,16 +4,7 @@ import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import { type BlockEvents, blockEvents } from '../graph/block-events.js';
 import { EventRateLimit } from './event-rate-limit.js';
-
-/** An event in QMP's shape. */
-export type QmpEvent = {
-  [Name in keyof BlockEvents]: {
-    readonly event: Name;
-    readonly data: BlockEvents[Name] extends [] ? undefined : BlockEvents[Name][0];
-    /** Since 1970. */
-    readonly timestamp: { readonly seconds: number; readonly microseconds: number };
-  };
-}[keyof BlockEvents];
+import { type QmpEvent, stamped } from './qmp-event.js';
 
 const NAMES = [
   'BLOCK_IO_ERROR',
@@ -48,15 +39,6 @@ export function blockEventStream(
   options: EventStreamOptions = {},
 ): AsyncIterableIterator<QmpEvent> {
   return new EventStream(options);
-}
-
-function stamped(event: QmpEvent['event'], data: unknown): QmpEvent {
-  const microseconds = Math.round((performance.timeOrigin + performance.now()) * 1000);
-  const timestamp = Object.freeze({
-    seconds: Math.floor(microseconds / 1e6),
-    microseconds: microseconds % 1e6,
-  });
-  return Object.freeze({ event, data, timestamp }) as QmpEvent;
 }
 
 class EventStream implements AsyncIterableIterator<QmpEvent> {
