@@ -1,6 +1,6 @@
 // Events as a stream, on the diagnostics channel, and on stderr.
 
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import diagnosticsChannel from 'node:diagnostics_channel';
 import { join } from 'node:path';
 import { BlockBackend, blockEventStream, blockEvents } from '../../lib/index.js';
@@ -81,11 +81,11 @@ test('events: NODE_DEBUG=block-backend prints them', () => {
     void blk.close();
   `;
   const run = (value: string) =>
-    execFileSync('sh', ['-c', '"$0" -e "$1" 2>&1', process.execPath, code], {
+    spawnSync(process.execPath, ['-e', code], {
       cwd: join(__dirname, '../..'),
       env: { ...process.env, NODE_DEBUG: value },
       encoding: 'utf8',
-    });
+    }).stderr;
   expect(run('block-backend')).toMatch(/BLOCK-BACKEND \d+: DEVICE_TRAY_MOVED .*device: 'd0'/);
   expect(run('')).toBe('');
 });
