@@ -64,8 +64,8 @@ onEveryEngineAndHome((context) => {
     await using blk = await open(files);
     expect(await blk.getLength()).toBe(SIZE / 2);
     expect(blk.root?.children.map(({ edge }) => [edge.name, edge.role])).toEqual([
-      ['raw', 0x14],
       ['test', 0x01],
+      ['raw', 0x14],
     ]);
     for (const missing of ['raw', 'test'] as const) {
       const one = { driver: 'blkverify', [missing]: { driver: 'null-co' } };
