@@ -1,6 +1,7 @@
 // `npm run bench:cost`: what limits that are never reached and accounting cost, in turns with a disk
 // that has neither, on a driver that does nothing. Both disks live in one process: what one process
-// has over another, such as where its memory lies, is more than what is measured.
+// has over another, such as where its memory lies, is more than what is measured. The runs are short
+// and many, as a machine's speed changes within a second by more than that, too.
 import { BlockBackend } from 'block-backend';
 import { parseFlags } from './lib/flags.mjs';
 import { BLOCK, readLoop } from './lib/read-loop.mjs';

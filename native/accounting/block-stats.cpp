@@ -28,10 +28,7 @@ int BlockStats::set_histogram(AccountType type, std::vector<std::int64_t> bounds
 void BlockStats::done_in_detail(AccountType type, std::int64_t bytes, aio::Nanoseconds latency,
                                 aio::Nanoseconds now) {
   const Versioned::Update update(version_);
-  Counters& counters = counters_[index_of(type)];
-  counters.bytes.add(bytes);
-  counters.operations.add(1);
-  account_time(counters, latency, now);
+  add_done(type, bytes, latency, now);
   account_lately(type, latency, now);
   account_histogram(type, latency);
 }

@@ -129,6 +129,10 @@ class BlockStats {
   void count_done(AccountType type, std::int64_t bytes, aio::Nanoseconds latency,
                   aio::Nanoseconds now) noexcept {
     const Versioned::Update update(version_);
+    add_done(type, bytes, latency, now);
+  }
+  void add_done(AccountType type, std::int64_t bytes, aio::Nanoseconds latency,
+                aio::Nanoseconds now) noexcept {
     Counters& counters = counters_[index_of(type)];
     counters.bytes.add(bytes);
     counters.operations.add(1);
