@@ -31,8 +31,8 @@ const NO_MEDIUM = 'null-co';
 
 /**
  * A drive with the medium that the options say; a `file` alone is a raw image. Unlike a node's its
- * option auto-read-only is on unless it is given (FILE-4). Without any medium it is
- * empty, and its first medium is opened as they say: see `rootState`.
+ * option auto-read-only is on unless it is given (FILE-4). With `filename` and no `driver` the format
+ * is found out. Without any medium it is empty, and its first medium is opened as they say: see `rootState`.
  *
  * @throws (rejects) BlockError as {@link BlockBackend.open}; EINVAL for `copy-on-read` on a medium
  * that is read-only.
@@ -58,8 +58,9 @@ export async function createDrive(
 }
 
 async function openDrive(options: Medium, settings: BackendSettings): Promise<BlockBackend> {
-  const { driver, file } = options;
+  const { driver, file, filename } = options;
   const drive = { 'auto-read-only': true, ...defined(options) };
+  if (filename !== undefined) return BlockBackend.open(drive, settings);
   if (driver !== undefined) return BlockBackend.open({ ...drive, driver }, settings);
   if (file !== undefined && file !== '') {
     const image = typeof file === 'string' ? { driver: 'file', filename: file } : file;

@@ -173,6 +173,15 @@ export {
 } from './monitor/media.js';
 export type { MediumOptions, ReadOnlyMode } from './monitor/medium-image.js';
 export {
+  type ObjectOptions,
+  objectAdd,
+  objectDel,
+  qomGet,
+  qomList,
+  qomSet,
+} from './monitor/objects/objects.js';
+export type { ObjectPropertyInfo } from './monitor/objects/object-type.js';
+export {
   type BlockDeviceInfo,
   type BlockdevCacheInfo,
   type BlockInfo,
@@ -187,6 +196,12 @@ export {
   xBlockdevSetIothread,
 } from './monitor/set-iothread.js';
 export { blockSetWriteThreshold, type WriteThresholdArguments } from './monitor/write-threshold.js';
+export { type Command, command, type Monitor } from './qmp/command.js';
+export { QmpError, type QmpErrorClass } from './qmp/errors.js';
+export type { ListenAddress } from './qmp/listener.js';
+export * as qapi from './qmp/schema/type.js';
+export { QmpServer, type QmpServerOptions } from './qmp/server.js';
+export type { SessionOptions } from './qmp/session.js';
 export type { Bucket, CompleteLimits, ThrottleLimits } from './throttle/limits.js';
 export {
   type BucketInfo,

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, type Option } from 'commander';
 import { addBench } from './commands/bench.js';
+import { addDaemon } from './commands/daemon.js';
 import { addDemo } from './commands/demo.js';
 import { addGraph } from './commands/graph.js';
 import { addInfo } from './commands/info.js';
@@ -33,6 +34,7 @@ function makeProgram(): Command {
   // They inherit what was configured above.
   addDemo(program);
   addBench(program);
+  addDaemon(program);
   addGraph(program);
   addInfo(program);
   return program;

@@ -2,17 +2,8 @@
 
 import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
-import { type BlockEvents, blockEvents } from '../graph/block-events.js';
-import { EventRateLimit } from './event-rate-limit.js';
-import { type QmpEvent, stamped } from './qmp-event.js';
-
-const NAMES = [
-  'BLOCK_IO_ERROR',
-  'BLOCK_WRITE_THRESHOLD',
-  'DEVICE_TRAY_MOVED',
-  'STOP',
-  'RESUME',
-] as const satisfies readonly (keyof BlockEvents)[];
+import { subscribeEvents } from './event-subscription.js';
+import type { QmpEvent } from './qmp-event.js';
 
 export interface EventStreamOptions {
   /** Ends the stream. */
@@ -51,15 +42,8 @@ class EventStream implements AsyncIterableIterator<QmpEvent> {
 
   constructor({ signal, limit = 10_000, rateLimit = false }: EventStreamOptions) {
     this.#limit = limit;
-    const queue = (event: QmpEvent): void => this.#queue(event);
-    const rated = rateLimit ? new EventRateLimit(queue) : undefined;
-    if (rated !== undefined) this.#stops.push(() => rated.close());
-    const push = rated === undefined ? queue : (event: QmpEvent) => rated.push(event);
-    for (const name of NAMES) {
-      const listener = (data?: unknown): void => push(stamped(name, data));
-      blockEvents.on(name, listener as () => void);
-      this.#stops.push(() => blockEvents.off(name, listener as () => void));
-    }
+    const subscription = subscribeEvents((event) => this.#queue(event), { rateLimit });
+    this.#stops.push(() => subscription.close());
     const end = (): void => this.#end();
     signal?.addEventListener('abort', end, { once: true });
     this.#stops.push(() => signal?.removeEventListener('abort', end));

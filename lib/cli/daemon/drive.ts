@@ -1,0 +1,162 @@
+// Drives by the options of QEMU's command line (-drive).
+
+import type { createDrive } from '../../index.js';
+import { parseQemuOpts } from '../../options/qemu-opts.js';
+import { sizeOf } from '../../qmp/schema/text.js';
+import { usageError } from '../shared/cli-error.js';
+
+type DriveOptions = NonNullable<Parameters<typeof createDrive>[0]>;
+type Settings = NonNullable<Parameters<typeof createDrive>[1]>;
+
+export interface Drive {
+  readonly options: DriveOptions;
+  readonly settings: Settings;
+  /** The guest sees a write cache. */
+  readonly writeback: boolean;
+}
+
+interface CacheMode {
+  readonly writeback: boolean;
+  readonly direct: boolean;
+  readonly noFlush: boolean;
+}
+
+/** QEMU's names of cache modes. */
+const CACHE_MODES: { readonly [name: string]: CacheMode } = {
+  writeback: { writeback: true, direct: false, noFlush: false },
+  none: { writeback: true, direct: true, noFlush: false },
+  off: { writeback: true, direct: true, noFlush: false },
+  writethrough: { writeback: false, direct: false, noFlush: false },
+  directsync: { writeback: false, direct: true, noFlush: false },
+  unsafe: { writeback: true, direct: false, noFlush: true },
+};
+
+/** Options that go to the medium as they are. */
+const PASSED = /^(discard|detect-zeroes|auto-read-only|force-share|node-name|file\..+|offset|size)$/;
+const THROTTLING = 'throttling.';
+const INTERVALS = /^stats-intervals\.\d+$/;
+
+class DriveReader {
+  readonly #text: string;
+  readonly #given: Map<string, string>;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.#given = parseQemuOpts(text);
+  }
+
+  read(): Drive {
+    const kind = this.#take('if') ?? 'none';
+    if (kind !== 'none') throw this.#error(`there is only if=none here, not '${kind}'`);
+    const cache = this.#cache();
+    const media = this.#take('media') ?? 'disk';
+    if (media !== 'disk' && media !== 'cdrom') throw this.#error("'media' must be disk or cdrom");
+    const readOnly = this.#switch('read-only') ?? this.#switch('readonly') ?? media === 'cdrom';
+    const drive = {
+      options: {
+        ...this.#medium(),
+        ...this.#passed(),
+        'read-only': readOnly,
+        cache: { direct: cache.direct, 'no-flush': cache.noFlush },
+        'copy-on-read': this.#switch('copy-on-read') ?? false,
+        throttling: this.#throttling(),
+      },
+      settings: this.#settings(),
+      writeback: cache.writeback,
+    };
+    for (const name of this.#given.keys()) throw this.#error(`'${name}' is no option of a drive`);
+    return drive;
+  }
+
+  #medium(): Record<string, string> {
+    const filename = this.#take('file');
+    const driver = this.#take('format') ?? this.#take('driver');
+    const aio = this.#take('aio');
+    return {
+      ...(filename ? { filename } : {}),
+      ...(driver === undefined ? {} : { driver }),
+      ...(aio === undefined ? {} : { 'file.aio': aio }),
+    };
+  }
+
+  #passed(): Record<string, string | number> {
+    const names = [...this.#given.keys()].filter((name) => PASSED.test(name));
+    return Object.fromEntries(names.map((name) => [name, this.#take(name) as string]));
+  }
+
+  #cache(): CacheMode {
+    const name = this.#take('cache') ?? 'writeback';
+    const mode = Object.hasOwn(CACHE_MODES, name) ? CACHE_MODES[name] : undefined;
+    if (mode === undefined) {
+      throw this.#error(`'cache' must be one of ${Object.keys(CACHE_MODES).join(', ')}`);
+    }
+    return {
+      writeback: this.#switch('cache.writeback') ?? mode.writeback,
+      direct: this.#switch('cache.direct') ?? mode.direct,
+      noFlush: this.#switch('cache.no-flush') ?? mode.noFlush,
+    };
+  }
+
+  #throttling(): Record<string, string | number> {
+    const names = [...this.#given.keys()].filter((name) => name.startsWith(THROTTLING));
+    return Object.fromEntries(
+      names.map((name) => {
+        const short = name.slice(THROTTLING.length);
+        return [short, short === 'group' ? (this.#take(name) as string) : this.#number(name)];
+      }),
+    );
+  }
+
+  #settings(): Settings {
+    const intervals = [...this.#given.keys()].filter((name) => INTERVALS.test(name));
+    const policies = Object.fromEntries(
+      (['rerror', 'werror'] as const)
+        .map((name) => [name, this.#take(name)])
+        .filter(([, value]) => value !== undefined),
+    );
+    return {
+      ...policies,
+      accountRequests: true,
+      name: this.#take('id'),
+      'stats-account-invalid': this.#onOff('stats-account-invalid'),
+      'stats-account-failed': this.#onOff('stats-account-failed'),
+      'stats-intervals': intervals.map((name) => this.#number(name)),
+    };
+  }
+
+  #take(name: string): string | undefined {
+    const value = this.#given.get(name);
+    this.#given.delete(name);
+    return value;
+  }
+
+  #switch(name: string): boolean | undefined {
+    const value = this.#take(name);
+    if (value === undefined) return undefined;
+    if (value === 'on') return true;
+    if (value === 'off') return false;
+    throw this.#error(`'${name}' must be on or off, not '${value}'`);
+  }
+
+  #onOff(name: string): 'on' | 'off' | undefined {
+    const value = this.#switch(name);
+    if (value === undefined) return undefined;
+    return value ? 'on' : 'off';
+  }
+
+  #number(name: string): number {
+    const value = sizeOf(this.#take(name) ?? '');
+    if (value !== undefined) return value;
+    throw this.#error(`'${name}' must be a number`);
+  }
+
+  #error(text: string): Error {
+    return usageError(`--drive ${this.#text}: ${text}`);
+  }
+}
+
+/** @throws CliError */
+export function parseDrive(text: string): Drive {
+  return new DriveReader(text).read();
+}
+

@@ -1,0 +1,62 @@
+import { constants } from 'node:os';
+import { type Action, Daemon } from './daemon.js';
+import { isDaemonChild, reportReady, spawnDaemon } from './daemonize.js';
+import { writePidFile } from './pid-file.js';
+
+export interface DaemonOptions {
+  readonly daemonize?: boolean;
+  readonly pidfile?: string;
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** Keeps the process while nothing else does; as long as a timer can be, about 25 days. */
+const LONG_MS = 2 ** 31 - 1;
+
+/** Resolves with the first signal to end or call of `quit`; a second signal ends the process. */
+class Ending {
+  readonly reached: Promise<void>;
+  readonly quit: () => void;
+
+  constructor() {
+    let quit = (): void => {};
+    this.reached = new Promise((resolve) => {
+      quit = resolve;
+    });
+    let asked = false;
+    this.quit = quit;
+    for (const name of SIGNALS) {
+      process.on(name, () => {
+        if (asked) process.exit(128 + constants.signals[name]);
+        asked = true;
+        quit();
+      });
+    }
+  }
+}
+
+export async function runDaemon(
+  actions: readonly Action[],
+  { daemonize = false, pidfile }: DaemonOptions,
+): Promise<void> {
+  if (daemonize && !isDaemonChild()) {
+    process.exitCode = await spawnDaemon();
+    return;
+  }
+  const ending = new Ending();
+  const alive = setInterval(() => {}, LONG_MS);
+  const daemon = new Daemon(ending.quit);
+  let removePidFile = (): void => {};
+  try {
+    // A server that waits for its first client must not keep a signal from ending all.
+    await Promise.race([daemon.start(actions), ending.reached]);
+    if (pidfile !== undefined) removePidFile = writePidFile(pidfile);
+    reportReady();
+    await ending.reached;
+  } finally {
+    clearInterval(alive);
+    await daemon.close();
+    removePidFile();
+  }
+  // What clients have not read yet goes out; standard input alone would keep the process.
+  process.stdin.destroy();
+}

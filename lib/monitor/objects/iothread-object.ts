@@ -1,0 +1,57 @@
+// IOThreads as objects (QAPI: IothreadProperties).
+
+import { AioContext } from '../../aio/context.js';
+import { BlockError } from '../../errors/block-error.js';
+import { Errno } from '../../errors/errno.js';
+import type { ObjectType, UserObject } from './object-type.js';
+
+/**
+ * QEMU's, for those who set or read them. An IOThread here sleeps in its engine and never polls, so
+ * they change nothing.
+ */
+const DEFAULTS: Readonly<Record<string, number>> = {
+  'poll-max-ns': 32_768,
+  'poll-grow': 0,
+  'poll-shrink': 0,
+  'aio-max-batch': 0,
+  'thread-pool-min': 0,
+  'thread-pool-max': 64,
+};
+
+class IothreadObject implements UserObject {
+  readonly #context: AioContext;
+  readonly #values: Record<string, number>;
+
+  constructor(context: AioContext, values: Record<string, number>) {
+    this.#context = context;
+    this.#values = values;
+  }
+
+  delete(): Promise<void> {
+    return this.#context.close();
+  }
+
+  get(property: string): unknown {
+    return this.#values[property];
+  }
+
+  set(property: string, value: unknown): void {
+    this.#values[property] = checked(property, value);
+  }
+}
+
+function checked(property: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  const text = `${property} must be an integer of at least 0`;
+  throw new BlockError(Errno.EINVAL, { operation: 'iothread', text });
+}
+
+export const iothreadType: ObjectType = {
+  name: 'iothread',
+  properties: Object.keys(DEFAULTS).map((name) => ({ name, type: 'int' })),
+  create(id, properties) {
+    const values = { ...DEFAULTS };
+    for (const [name, value] of Object.entries(properties)) values[name] = checked(name, value);
+    return new IothreadObject(new AioContext({ home: 'iothread', name: id }), values);
+  },
+};

@@ -1,0 +1,21 @@
+// Every command that is built in: the one table from which come the checks, the types, the answer of
+// query-qmp-schema and the documentation.
+
+import type { Command } from '../command.js';
+import { blockdevCommands } from './blockdev.js';
+import { dirtyBitmapCommands } from './dirty-bitmap.js';
+import { machineCommands } from './machine.js';
+import { mediaCommands } from './media.js';
+import { objectCommands } from './objects.js';
+import { sessionCommands } from './session.js';
+import { throttleCommands } from './throttle.js';
+
+export const builtinCommands: readonly Command[] = [
+  ...sessionCommands,
+  ...blockdevCommands,
+  ...mediaCommands,
+  ...throttleCommands,
+  ...dirtyBitmapCommands,
+  ...machineCommands,
+  ...objectCommands,
+];
