@@ -7,6 +7,7 @@ import { addDaemon } from './commands/daemon.js';
 import { addDemo } from './commands/demo.js';
 import { addGraph } from './commands/graph.js';
 import { addInfo } from './commands/info.js';
+import { addTop } from './commands/top.js';
 import { CliError, ExitCode } from './shared/cli-error.js';
 
 /** Read from the file, so that neither --version nor --help needs the addon. */
@@ -37,6 +38,7 @@ function makeProgram(): Command {
   addDaemon(program);
   addGraph(program);
   addInfo(program);
+  addTop(program);
   return program;
 }
 

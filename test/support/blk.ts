@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const main = join(__dirname, '../../dist/cli/main.js');
+export const main = join(__dirname, '../../dist/cli/main.js');
 
 export interface BlkResult {
   readonly code: number | null;

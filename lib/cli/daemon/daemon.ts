@@ -1,13 +1,13 @@
 // What a daemon is made of, in the order of its command line (storage-daemon/qemu-storage-daemon.c).
 
-import { BlockBackend, blockdevAdd, createDrive, flushAll, objectAdd, QmpServer } from '../../index.js';
+import { BlockBackend, blockdevAdd, flushAll, objectAdd, QmpServer } from '../../index.js';
+import { addDrive } from '../../monitor/drive-options.js';
 import { objectOptions } from '../../qmp/commands/objects.js';
 import { parseOptionText } from '../../qmp/option-text.js';
 import { blockdevOptions } from '../../qmp/schema/blockdev.js';
 import { bool, enumeration, object, optional, str } from '../../qmp/schema/type.js';
 import { CliError, usageError } from '../shared/cli-error.js';
 import { type Chardev, parseChardev } from './chardev.js';
-import { parseDrive } from './drive.js';
 
 /** One option of the command line that makes something. */
 export interface Action {
@@ -72,7 +72,7 @@ export class Daemon {
         await this.#monitor(text);
         return;
       case 'drive':
-        await this.#drive(text);
+        await addDrive(text);
     }
   }
 
@@ -86,11 +86,5 @@ export class Daemon {
     const chardev = this.#chardevs.get(id);
     if (chardev === undefined) throw usageError(`--monitor ${text}: there is no chardev '${id}'`);
     await chardev.attach(this.#qmp, { pretty });
-  }
-
-  async #drive(text: string): Promise<void> {
-    const { options, settings, writeback } = parseDrive(text);
-    const blk = await createDrive(options, settings);
-    blk.writeCache = writeback;
   }
 }

@@ -2,6 +2,7 @@
 // query-qmp-schema and the documentation.
 
 import type { Command } from '../command.js';
+import { activityCommands } from './activity.js';
 import { blockdevCommands } from './blockdev.js';
 import { dirtyBitmapCommands } from './dirty-bitmap.js';
 import { machineCommands } from './machine.js';
@@ -18,4 +19,5 @@ export const builtinCommands: readonly Command[] = [
   ...dirtyBitmapCommands,
   ...machineCommands,
   ...objectCommands,
+  ...activityCommands,
 ];

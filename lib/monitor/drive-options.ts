@@ -1,16 +1,15 @@
 // Drives by the options of QEMU's command line (-drive).
 
-import type { createDrive } from '../../index.js';
-import { parseQemuOpts } from '../../options/qemu-opts.js';
-import { sizeOf } from '../../qmp/schema/text.js';
-import { usageError } from '../shared/cli-error.js';
+import type { BackendSettings } from '../backend/settings.js';
+import type { BlockBackend } from '../block-backend.js';
+import { createDrive, type DriveOptions } from '../drive.js';
+import { OptionsError } from '../options/comma-list.js';
+import { parseQemuOpts } from '../options/qemu-opts.js';
+import { sizeOf } from '../options/size.js';
 
-type DriveOptions = NonNullable<Parameters<typeof createDrive>[0]>;
-type Settings = NonNullable<Parameters<typeof createDrive>[1]>;
-
-export interface Drive {
+interface Drive {
   readonly options: DriveOptions;
-  readonly settings: Settings;
+  readonly settings: BackendSettings;
   /** The guest sees a write cache. */
   readonly writeback: boolean;
 }
@@ -37,11 +36,9 @@ const THROTTLING = 'throttling.';
 const INTERVALS = /^stats-intervals\.\d+$/;
 
 class DriveReader {
-  readonly #text: string;
   readonly #given: Map<string, string>;
 
   constructor(text: string) {
-    this.#text = text;
     this.#given = parseQemuOpts(text);
   }
 
@@ -107,7 +104,7 @@ class DriveReader {
     );
   }
 
-  #settings(): Settings {
+  #settings(): BackendSettings {
     const intervals = [...this.#given.keys()].filter((name) => INTERVALS.test(name));
     const policies = Object.fromEntries(
       (['rerror', 'werror'] as const)
@@ -151,12 +148,19 @@ class DriveReader {
   }
 
   #error(text: string): Error {
-    return usageError(`--drive ${this.#text}: ${text}`);
+    return new OptionsError(text);
   }
 }
 
-/** @throws CliError */
-export function parseDrive(text: string): Drive {
-  return new DriveReader(text).read();
+/**
+ * Makes the drive that the options say: 'id=drive0,file=disk.img,format=raw'. Its requests are
+ * accounted.
+ *
+ * @throws (rejects) OptionsError for options that are none, and as {@link createDrive}.
+ */
+export async function addDrive(text: string): Promise<BlockBackend> {
+  const { options, settings, writeback } = new DriveReader(text).read();
+  const blk = await createDrive(options, settings);
+  blk.writeCache = writeback;
+  return blk;
 }
-
