@@ -119,6 +119,7 @@ export type { BlockdevOptions, CacheOptions, CommonOptions } from './graph/optio
 export type { PermissionName } from './graph/permissions.js';
 export { RunState, type RunStateHandler, type RunStateName } from './graph/run-state.js';
 export { METRICS_CONTENT_TYPE, metrics } from './metrics/metrics.js';
+export type { BlockDeviceInfo, BlockdevCacheInfo } from './monitor/block-device-info.js';
 export {
   blockdevAdd,
   blockdevDel,
@@ -149,6 +150,9 @@ export {
 export { blockEventStream, type EventStreamOptions } from './monitor/event-stream.js';
 export { flushAll } from './monitor/flush-all.js';
 export * from './monitor/graph-operations.js';
+export { type InfoBlockOptions, infoBlock } from './monitor/hmp/info-block.js';
+export { infoBlockstats } from './monitor/hmp/info-blockstats.js';
+export type { ImageInfo } from './monitor/image-info.js';
 export {
   type BlockIoThrottle,
   blockSetIoThrottle,
@@ -181,13 +185,24 @@ export {
   qomSet,
 } from './monitor/objects/objects.js';
 export type { ObjectPropertyInfo } from './monitor/objects/object-type.js';
+export { type BlockActivity, queryBlockActivity } from './monitor/query-activity.js';
+export { type BlockInfo, queryBlock } from './monitor/query-block.js';
 export {
-  type BlockDeviceInfo,
-  type BlockdevCacheInfo,
-  type BlockInfo,
-  type ImageInfo,
-  queryBlock,
-} from './monitor/query-block.js';
+  type XDbgBlockGraph,
+  type XDbgBlockGraphEdge,
+  type XDbgBlockGraphNode,
+  xDebugQueryBlockGraph,
+} from './monitor/query-block-graph.js';
+export {
+  type BlockStats,
+  type BlockStatsOptions,
+  type BlockStatsSpecific,
+  queryBlockstats,
+} from './monitor/query-blockstats.js';
+export {
+  type NamedBlockNodesOptions,
+  queryNamedBlockNodes,
+} from './monitor/query-named-block-nodes.js';
 export { blockResize, type ResizeArguments } from './monitor/resize.js';
 export { cont, queryStatus, type StatusInfo, stop } from './monitor/run.js';
 export {
@@ -195,6 +210,11 @@ export {
   type SetIothreadOptions,
   xBlockdevSetIothread,
 } from './monitor/set-iothread.js';
+export {
+  setThrottleGroupProperty,
+  type ThrottleGroupProperties,
+  throttleGroupProperties,
+} from './monitor/throttle-group-properties.js';
 export { blockSetWriteThreshold, type WriteThresholdArguments } from './monitor/write-threshold.js';
 export { type Command, command, type Monitor } from './qmp/command.js';
 export { QmpError, type QmpErrorClass } from './qmp/errors.js';

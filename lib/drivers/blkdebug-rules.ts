@@ -85,6 +85,7 @@ export const ruleOptions: readonly OptionDefinition[] = [
   {
     name: 'inject-error',
     type: 'string',
+    strong: true,
     list: [
       event,
       state,
@@ -98,6 +99,7 @@ export const ruleOptions: readonly OptionDefinition[] = [
   {
     name: 'set-state',
     type: 'string',
+    strong: true,
     list: [event, state, { name: 'new_state', type: 'integer', required: true }],
   },
 ];

@@ -6,6 +6,7 @@ import type {
   OptionDefinition,
 } from '../graph/driver-definition.js';
 import { optionsFor } from '../graph/filename.js';
+import type { BlockNode } from '../graph/node.js';
 import { defaultGrant, isPermissionName, permissionBits } from '../graph/permissions.js';
 import { readRules } from './blkdebug-config.js';
 import { checkRules, ruleLines, ruleOptions } from './blkdebug-rules.js';
@@ -55,6 +56,17 @@ function protocol(filename: string): DriverOptions | undefined {
   return { ...(config ? { config } : {}), ...Object.fromEntries(below) };
 }
 
+/** Rules can be in a file, and then its name says them; others have no name. */
+function exactFilename(
+  node: BlockNode,
+  given: readonly string[],
+  nameOf: (child: BlockNode) => string,
+): string {
+  const below = node.storage === undefined ? '' : nameOf(node.storage.child);
+  if (below === '' || given.some((name) => name !== 'config')) return '';
+  return `blkdebug:${node.options.config ?? ''}:${below}`;
+}
+
 /** Rules of the file come before those of the options. */
 async function nativeOptions(options: DriverOptions): Promise<DriverOptions> {
   const { config } = options;
@@ -71,13 +83,14 @@ async function nativeOptions(options: DriverOptions): Promise<DriverOptions> {
 export const blkdebugDriver: DriverDefinition = {
   name: 'blkdebug',
   options: [
-    { name: 'config', type: 'string' },
+    { name: 'config', type: 'string', strong: true },
     ...ruleOptions,
     ...limitOptions,
     ...permissionLists,
   ],
   reopens: [],
   protocol,
+  exactFilename,
   children: [image],
   nativeOptions,
   check: checkRules,

@@ -30,6 +30,7 @@ export const file: DriverDefinition = {
   passes: ['cache.direct', 'auto-read-only'],
   reopens: fileReopens,
   autoReadOnly: true,
+  describesImage: true,
   protocol: (filename) => ({ filename: withoutPrefix(filename, 'file') }),
   children: [],
   check: checkAio,

@@ -9,6 +9,7 @@ export const hostDevice: DriverDefinition = {
   passes: ['cache.direct', 'auto-read-only'],
   reopens: fileReopens,
   autoReadOnly: true,
+  describesImage: true,
   protocol: (filename) => ({ filename: withoutPrefix(filename, 'host_device') }),
   children: [],
   check: checkAio,

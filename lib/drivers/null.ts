@@ -6,12 +6,13 @@ function nullDriver(name: string): DriverDefinition {
   return {
     name,
     options: [
-      { name: 'size', type: 'integer', default: GIB },
+      { name: 'size', type: 'integer', default: GIB, strong: true },
       { name: 'latency-ns', type: 'integer', default: 0 },
-      { name: 'read-zeroes', type: 'boolean', default: false },
+      { name: 'read-zeroes', type: 'boolean', default: false, strong: true },
     ],
     reopens: [],
     protocol: (filename) => (filename === `${name}://` ? {} : undefined),
+    exactFilename: (_node, given) => (given.length === 0 ? `${name}://` : ''),
     children: [],
     leavesReadBuffers: (options) => options['read-zeroes'] !== true,
   };

@@ -32,6 +32,7 @@ export const raw: DriverDefinition = {
     { name: 'offset', type: 'integer', default: 0, strong: true },
     { name: 'size', type: 'integer', strong: true },
   ],
+  isFormat: true,
   reopens: ['offset', 'size'],
   ...fileMediaHooks,
   // Nothing but the disk itself, holes included.

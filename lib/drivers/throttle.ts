@@ -40,7 +40,7 @@ function groupOf(options: DriverOptions): ThrottleGroup {
 /** A filter that lets requests through as a throttle group permits (block/throttle.c). */
 export const throttle: DriverDefinition = {
   name: 'throttle',
-  options: [{ name: GROUP, type: 'string', required: true }],
+  options: [{ name: GROUP, type: 'string', required: true, strong: true }],
   children: [{ name: 'file', required: true, role: () => ChildRole.filtered | ChildRole.primary }],
   reopens: [GROUP],
   check: missing,

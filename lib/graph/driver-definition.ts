@@ -70,6 +70,20 @@ export interface DriverDefinition {
   readonly guessed?: GuessedFormat;
   /** It opens files by their name: the options for one; undefined: it cannot have that name. */
   protocol?(filename: string): DriverOptions | undefined;
+  /**
+   * The name that says all about a node; '' where only options can. `given` are the names of the
+   * strong options that somebody gave, `nameOf` gives the same name of a child. Absent: the option
+   * `filename`, or of a format what its file is called. (bdrv_refresh_filename)
+   */
+  exactFilename?(
+    node: BlockNode,
+    given: readonly string[],
+    nameOf: (child: BlockNode) => string,
+  ): string;
+  /** It can tell whether its image was closed properly. Absent: its file's driver may. (bdrv_get_info) */
+  readonly describesImage?: boolean;
+  /** A format, and no filter, even where all that it does is to pass requests on. */
+  readonly isFormat?: boolean;
   /** The name of the backing file in the image; '' without one (GRAPH-10). */
   backingFilename?(node: BlockNode): string;
   /** Writes the name of a new backing file into the image (GRAPH-23). */

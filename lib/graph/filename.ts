@@ -3,8 +3,7 @@
 
 import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
-import { type DriverDefinition, type DriverOptions, findProtocol } from './driver-definition.js';
-import type { BlockNode } from './node.js';
+import { type DriverOptions, findProtocol } from './driver-definition.js';
 
 export const JSON_PREFIX = 'json:';
 
@@ -56,21 +55,4 @@ export function backingName(overlay: string, backing: string): string {
     throw nameError(`the relative backing file '${backing}' has no meaning below '${overlay}'`);
   }
   return combine(overlay, backing);
-}
-
-function isAsDefined({ options }: BlockNode, driver: DriverDefinition): boolean {
-  return driver.options.every(
-    ({ name, strong, default: byDefault }) => strong !== true || options[name] === byDefault,
-  );
-}
-
-/** The name under which a node's content can be opened again; '' where there is none. */
-export function filenameOf(node: BlockNode): string {
-  const { driver, options } = node;
-  const { filename } = options;
-  if (typeof filename === 'string') return filename;
-  const below = node.storage?.child;
-  const name = below === undefined ? '' : filenameOf(below);
-  if (name === '' || isAsDefined(node, driver)) return name;
-  return JSON_PREFIX + JSON.stringify({ driver: driver.name, ...options, file: name });
 }

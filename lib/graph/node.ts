@@ -161,6 +161,11 @@ export class BlockNode implements GraphParent {
     return this.#edgeOfRole(ChildRole.filtered);
   }
 
+  /** It shows what its child shows, and is no format (bdrv_filter_bs). */
+  get isFilter(): boolean {
+    return this.driver.isFormat !== true && this.filtered !== undefined;
+  }
+
   /** The child that holds the content (bdrv_primary_child). */
   get storage(): Edge | undefined {
     return this.#edgeOfRole(ChildRole.primary);

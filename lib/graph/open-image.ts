@@ -5,11 +5,11 @@ import { ChildRole } from '../aio/protocol.js';
 import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import { childrenOf } from './driver-definition.js';
-import { backingName, filenameOf } from './filename.js';
 import type { Graph } from './graph.js';
 import type { GraphChange } from './graph-lock.js';
 import { type ImagePlan, type Plan, planImage } from './image-options.js';
 import type { BlockNode } from './node.js';
+import { filenameOf, NodeFilenames } from './node-filename.js';
 import { OptionBag } from './option-bag.js';
 import { inheritedBy, type NodePlan } from './options.js';
 import { formatOf, readHeader } from './probe-format.js';
@@ -70,9 +70,8 @@ export async function openNamedBacking(
   ) {
     return;
   }
-  const name = driver.backingFilename?.(node) ?? '';
-  if (name === '') return;
-  const filename = backingName(filenameOf(node), name);
+  const filename = new NodeFilenames().namedBacking(node);
+  if (filename === '') return;
   const inherited = inheritedBy(definition.role(node.options), node.state);
   const plan = planImage(OptionBag.from({ filename }), inherited);
   const backing = await openImage(graph, plan, node.context, change);

@@ -73,6 +73,9 @@ export async function blockSetIoThrottle(request: BlockIoThrottle): Promise<void
   blk.setIoLimits(limits);
 }
 
+/** What a query shows of the limits where there are none. */
+export const UNTHROTTLED: IoThrottleInfo = Object.freeze(shownLimits(NO_LIMITS));
+
 /** The limits of a backend, as a query of block devices shows them (QAPI: BlockDeviceInfo). */
 export function ioThrottleInfo(blk: BlockBackend): IoThrottleInfo {
   const limits = blk.ioLimits ?? NO_LIMITS;

@@ -2,46 +2,12 @@
 
 import type { BlockDeviceIoStatus } from '../backend/error-policy.js';
 import { BlockBackend } from '../block-backend.js';
-import type { BlockDirtyInfo } from '../graph/dirty-bitmaps.js';
-import { filenameOf } from '../graph/filename.js';
 import type { BlockNode } from '../graph/node.js';
-import type { DetectZeroes } from '../graph/node-state.js';
-import { type IoThrottleInfo, ioThrottleInfo } from './io-throttle.js';
-
-/** QAPI: BlockdevCacheInfo. */
-export interface BlockdevCacheInfo {
-  /** The guest sees a write cache. */
-  readonly writeback: boolean;
-  readonly direct: boolean;
-  readonly 'no-flush': boolean;
-}
-
-/** QAPI: ImageInfo. */
-export interface ImageInfo {
-  readonly filename: string;
-  readonly format: string;
-  /** In bytes. */
-  readonly 'virtual-size': number;
-}
-
-/** A medium (QAPI: BlockDeviceInfo). */
-export interface BlockDeviceInfo extends IoThrottleInfo {
-  /** '' where there is none. */
-  readonly file: string;
-  readonly 'node-name': string;
-  readonly ro: boolean;
-  readonly drv: string;
-  readonly encrypted: boolean;
-  readonly detect_zeroes: DetectZeroes;
-  /** In bytes; 0: none. */
-  readonly write_threshold: number;
-  readonly backing_file?: string;
-  readonly backing_file_depth: number;
-  readonly cache: BlockdevCacheInfo;
-  readonly image: ImageInfo;
-  /** Absent without any. */
-  readonly 'dirty-bitmaps'?: readonly BlockDirtyInfo[];
-}
+import { NodeFilenames } from '../graph/node-filename.js';
+import { skipImplicitFilters } from '../graph/surgery.js';
+import { type AllocatedSizes, withAllocatedSizes } from './allocated-sizes.js';
+import { type BlockDeviceInfo, blockDeviceInfo } from './block-device-info.js';
+import { chainOf } from './image-info.js';
 
 /** A drive (QAPI: BlockInfo). */
 export interface BlockInfo {
@@ -60,53 +26,44 @@ export interface BlockInfo {
   readonly 'io-status'?: BlockDeviceIoStatus;
 }
 
-/** Every backend with a name or a device, in order of creation. */
-export function queryBlock(): BlockInfo[] {
-  return BlockBackend.all()
-    .filter(({ name, device }) => name !== '' || device !== undefined)
-    .map(infoOf);
+/**
+ * Backends that users know: with a name or a device, in order of creation. Those of exports and jobs
+ * are not among them.
+ */
+export function knownBackends(): BlockBackend[] {
+  return BlockBackend.all().filter(({ name, device }) => name !== '' || device !== undefined);
 }
 
-function infoOf(blk: BlockBackend): BlockInfo {
+/** The medium of a backend as users know it: below filters that they did not put there. */
+export function mediumOf({ root }: BlockBackend): BlockNode | undefined {
+  return root === undefined ? undefined : skipImplicitFilters(root);
+}
+
+/**
+ * Every backend with a name or a device, in order of creation. It takes the time that the host needs
+ * to tell how large the images are; all else is of the turn in which it resolves.
+ */
+export function queryBlock(): Promise<BlockInfo[]> {
+  const images = (): BlockNode[] =>
+    knownBackends().flatMap(({ root }) => (root === undefined ? [] : chainOf(root, true)));
+  return withAllocatedSizes(images, (sizes) => {
+    const names = new NodeFilenames();
+    return knownBackends().map((blk) => infoOf(blk, sizes, names));
+  });
+}
+
+function infoOf(blk: BlockBackend, sizes: AllocatedSizes, names: NodeFilenames): BlockInfo {
   const qdev = blk.attachedDeviceId;
+  const medium = mediumOf(blk);
+  const view = { blk, sizes, names, skipsImplicit: true };
   return Object.freeze({
     device: blk.name,
     ...(qdev === '' ? {} : { qdev }),
     type: 'unknown',
     removable: blk.isRemovable,
     locked: blk.isMediumLocked,
-    ...(blk.root === undefined ? {} : { inserted: mediumOf(blk, blk.root) }),
+    ...(medium === undefined ? {} : { inserted: blockDeviceInfo(medium, view) }),
     ...(blk.hasTray ? { tray_open: blk.isTrayOpen } : {}),
     ...(blk.iostatusIsEnabled ? { 'io-status': blk.iostatus } : {}),
   });
-}
-
-function mediumOf(blk: BlockBackend, node: BlockNode): BlockDeviceInfo {
-  const { direct, noFlush, detectZeroes } = node.state;
-  const { length, writeThreshold } = node.info();
-  const backings = [...backingsOf(node)];
-  const [backing] = backings;
-  const file = filenameOf(node);
-  const bitmaps = node.dirtyBitmaps.list();
-  return Object.freeze({
-    file,
-    'node-name': node.name,
-    ro: node.readOnly,
-    drv: node.driver.name,
-    encrypted: false,
-    detect_zeroes: detectZeroes,
-    write_threshold: writeThreshold,
-    ...(backing === undefined ? {} : { backing_file: filenameOf(backing) }),
-    backing_file_depth: backings.length,
-    cache: Object.freeze({ writeback: blk.writeCache, direct, 'no-flush': noFlush }),
-    image: Object.freeze({ filename: file, format: node.driver.name, 'virtual-size': length }),
-    ...(bitmaps.length === 0 ? {} : { 'dirty-bitmaps': bitmaps }),
-    ...ioThrottleInfo(blk),
-  });
-}
-
-function* backingsOf(node: BlockNode): Generator<BlockNode> {
-  for (let below = node.backing?.child; below !== undefined; below = below.backing?.child) {
-    yield below;
-  }
 }

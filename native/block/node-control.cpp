@@ -180,6 +180,8 @@ Task<Status> Node::probe_geometry(Geometry& geometry) {
 
 Task<std::int64_t> Node::allocated_size() {
   constexpr ChildRole kStoring = kChildData | kChildMetadata | kChildFiltered;
+  count();  // nobody closes the file meanwhile
+  InFlight counted(*this);
   if (ejected_.load(relaxed)) {
     co_return -ENOMEDIUM;
   }

@@ -339,13 +339,13 @@ onEveryEngineAndHome((context) => {
 
   test('QRY-2: a query shows the status only while it counts', async () => {
     await using blk = empty({ name: 'd0' });
-    expect(queryBlock()[0]).not.toHaveProperty('io-status');
+    expect((await queryBlock())[0]).not.toHaveProperty('io-status');
     blk.iostatusEnable();
-    expect(queryBlock()[0]).toMatchObject({ 'io-status': 'ok' });
+    expect((await queryBlock())[0]).toMatchObject({ 'io-status': 'ok' });
     blk.iostatusSetError(ENOSPC);
-    expect(queryBlock()[0]).toMatchObject({ 'io-status': 'nospace' });
+    expect((await queryBlock())[0]).toMatchObject({ 'io-status': 'nospace' });
     blk.setOnError('report', 'report');
-    expect(queryBlock()[0]).not.toHaveProperty('io-status');
+    expect((await queryBlock())[0]).not.toHaveProperty('io-status');
   });
 
   describe('the policy retry', () => {

@@ -273,10 +273,10 @@ onEveryEngineAndHome((context) => {
     blk.setDeviceOps(drive.ops());
     await blk.changeMedia(false);
     expect([blk.root?.name, await codeOf(blk.pread(0, sector))]).toEqual(['n', 'ENOMEDIUM']);
-    expect(queryBlock()).toMatchObject([
+    expect(await queryBlock()).toMatchObject([
       { device: 'ide1', qdev: 'cd0', tray_open: true, locked: false, removable: true },
     ]);
-    expect(queryBlock()[0]?.inserted).toMatchObject({
+    expect((await queryBlock())[0]?.inserted).toMatchObject({
       'node-name': 'n',
       drv: blk.root?.driver.name,
     });

@@ -2,7 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { backingName, combine, filenameOf } from '../../lib/graph/filename.js';
+import { backingName, combine } from '../../lib/graph/filename.js';
+import { filenameOf } from '../../lib/graph/node-filename.js';
 import {
   BlockBackend,
   type BlockdevOptions,

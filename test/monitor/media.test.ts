@@ -47,7 +47,7 @@ onEveryEngineAndHome((context) => {
   const empty = () => new BlockBackend(settings());
   const open = (options: object = fastDisk({ 'node-name': 'disk' })) =>
     BlockBackend.open(options as never, settings());
-  const inserted = () => queryBlock()[0]?.inserted;
+  const inserted = async () => (await queryBlock())[0]?.inserted;
 
   /** Puts a CD drive on the backend, and writes down what it is told and which events come. */
   const attach = (blk: BlockBackend, { tray = true } = {}): Setup => {
@@ -146,7 +146,7 @@ onEveryEngineAndHome((context) => {
     attach(blk);
     await blockdevOpenTray({ device: 'ide1' });
     expect(await codeOf(blk.pread(0, sector))).toBe('ENOMEDIUM');
-    expect(queryBlock()).toMatchObject([{ tray_open: true, inserted: { 'node-name': 'disk' } }]);
+    expect(await queryBlock()).toMatchObject([{ tray_open: true, inserted: { 'node-name': 'disk' } }]);
   });
 
   test('MED-9: closing: refused, silent without a tray or when closed, else one event; a refused load is told', async () => {
@@ -321,7 +321,7 @@ onEveryEngineAndHome((context) => {
       'removed with the tray open: true',
       'inserted with the tray open: true',
     ]);
-    expect([inserted()?.file, blk.root?.readOnly]).toEqual([filename, false]);
+    expect([(await inserted())?.file, blk.root?.readOnly]).toEqual([filename, false]);
     await blk.pread(0, sector);
     expect(sector[0]).toBe(0x11);
     await blockdevOpenTray({ device: 'ide1' });
@@ -446,7 +446,7 @@ onEveryEngineAndHome((context) => {
     });
     attach(blk);
     await blockdevChangeMedium({ device: 'ide1', filename: newImage(), format: 'raw' });
-    expect(inserted()?.detect_zeroes).toBe(passed);
+    expect((await inserted())?.detect_zeroes).toBe(passed);
     const { explicit } = blk.root?.state ?? { explicit: {} };
     expect(Object.keys(explicit).filter((name) => name.startsWith('cache'))).toEqual([]);
   });
@@ -454,11 +454,11 @@ onEveryEngineAndHome((context) => {
   test('MED-21: a read-write medium in a drive that was read-only is not read-only in a query', async () => {
     await using blk = await open({ ...fastDisk({ 'node-name': 'disk' }), 'read-only': true });
     attach(blk);
-    expect(inserted()?.ro).toBe(true);
+    expect((await inserted())?.ro).toBe(true);
     const filename = newImage();
     const request = { device: 'ide1', filename, format: 'raw' };
     await blockdevChangeMedium({ ...request, 'read-only-mode': 'read-write' });
-    expect(inserted()).toMatchObject({ ro: false, file: filename });
+    expect(await inserted()).toMatchObject({ ro: false, file: filename });
   });
 
   test('MED-22: limits, name and statistics survive a change of the medium', async () => {
@@ -469,7 +469,7 @@ onEveryEngineAndHome((context) => {
     await blockSetIoThrottle({ device: 'ide1', iops: 1000, ...none });
     await blk.pread(0, sector);
     await blockdevChangeMedium({ device: 'ide1', filename: newImage(), format: 'raw' });
-    expect(queryBlock()).toMatchObject([
+    expect(await queryBlock()).toMatchObject([
       { device: 'ide1', inserted: { iops: 1000, group: 'ide1' } },
     ]);
     expect([blk.name, blk.stats.rd_operations]).toEqual(['ide1', 1]);

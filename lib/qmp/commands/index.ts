@@ -8,6 +8,7 @@ import { dirtyBitmapCommands } from './dirty-bitmap.js';
 import { machineCommands } from './machine.js';
 import { mediaCommands } from './media.js';
 import { objectCommands } from './objects.js';
+import { queryCommands } from './query.js';
 import { sessionCommands } from './session.js';
 import { throttleCommands } from './throttle.js';
 
@@ -19,5 +20,6 @@ export const builtinCommands: readonly Command[] = [
   ...dirtyBitmapCommands,
   ...machineCommands,
   ...objectCommands,
+  ...queryCommands,
   ...activityCommands,
 ];

@@ -1,0 +1,95 @@
+// What an image is, and those that it stands on (QAPI: ImageInfo).
+
+import type { BlockNode } from '../graph/node.js';
+import type { NodeFilenames } from '../graph/node-filename.js';
+import { skipImplicitFilters } from '../graph/surgery.js';
+import type { AllocatedSizes } from './allocated-sizes.js';
+
+/** QAPI: ImageInfo. */
+export interface ImageInfo {
+  readonly filename: string;
+  readonly format: string;
+  /** It was not closed properly. Absent where the driver says nothing of its image. */
+  readonly 'dirty-flag'?: boolean;
+  /** In bytes: what it occupies on its host. Absent where nobody knows. */
+  readonly 'actual-size'?: number;
+  /** In bytes. */
+  readonly 'virtual-size': number;
+  /** In bytes; absent without clusters. */
+  readonly 'cluster-size'?: number;
+  /** As the image has it. */
+  readonly 'backing-filename'?: string;
+  /** Where that is, seen from here. */
+  readonly 'full-backing-filename'?: string;
+  readonly 'backing-filename-format'?: string;
+  /** What this one stands on: what it filters, or its backing file. */
+  readonly 'backing-image'?: ImageInfo;
+}
+
+/** What of the graph a query looks at. */
+export interface ImageView {
+  readonly sizes: AllocatedSizes;
+  readonly names: NodeFilenames;
+  /** Filters that no user put there are left out. */
+  readonly skipsImplicit: boolean;
+}
+
+/** The node on which another stands in a chain: what it filters, or its backing file. */
+export function standsOn(node: BlockNode): BlockNode | undefined {
+  return (node.isFilter ? node.filtered : node.backing)?.child;
+}
+
+/** A node and all on which it stands, from above to below. */
+export function chainOf(node: BlockNode, skipsImplicit: boolean): BlockNode[] {
+  const chain: BlockNode[] = [];
+  for (let next: BlockNode | undefined = node; next !== undefined; next = standsOn(next)) {
+    if (skipsImplicit) next = skipImplicitFilters(next);
+    chain.push(next);
+  }
+  return chain;
+}
+
+/** Of the first node of the chain; each of the others is the backing image of the one before. */
+export function imageInfoOf(chain: readonly BlockNode[], view: ImageView): ImageInfo {
+  return [...chain].reverse().reduce<ImageInfo | undefined>((backing, node) => {
+    const own = ownInfo(node, view);
+    return Object.freeze(backing === undefined ? own : { ...own, 'backing-image': backing });
+  }, undefined) as ImageInfo;
+}
+
+function ownInfo(node: BlockNode, { sizes, names }: ImageView): ImageInfo {
+  const { length, clusterSize } = node.info();
+  const actualSize = sizes.get(node);
+  return {
+    filename: names.of(node),
+    format: node.driver.name,
+    ...(describesImage(node) ? { 'dirty-flag': false } : {}),
+    ...(actualSize === undefined ? {} : { 'actual-size': actualSize }),
+    'virtual-size': length,
+    ...(clusterSize === 0 ? {} : { 'cluster-size': clusterSize }),
+    ...backingNames(node, names),
+  };
+}
+
+/** The driver, or that of the file below, has something to say of its image (bdrv_get_info). */
+function describesImage(node: BlockNode): boolean {
+  const { driver, storage } = node;
+  return driver.describesImage ?? (storage !== undefined && describesImage(storage.child));
+}
+
+function backingNames(node: BlockNode, names: NodeFilenames): Partial<ImageInfo> {
+  const backing = node.backing?.child;
+  const header = node.driver.backingFilename?.(node) ?? '';
+  if (backing === undefined && header === '') return {};
+  const full = fullBackingName(node, names);
+  return {
+    'backing-filename': header || full,
+    'full-backing-filename': full,
+    ...(backing === undefined ? {} : { 'backing-filename-format': backing.driver.name }),
+  };
+}
+
+function fullBackingName(node: BlockNode, names: NodeFilenames): string {
+  const backing = node.backing?.child;
+  return backing === undefined ? names.namedBacking(node) : names.of(backing);
+}

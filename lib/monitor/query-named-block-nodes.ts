@@ -1,0 +1,32 @@
+// All nodes, whoever uses them (QMP: query-named-block-nodes).
+
+import { graph } from '../graph/graph.js';
+import type { BlockNode } from '../graph/node.js';
+import { NodeFilenames } from '../graph/node-filename.js';
+import { withAllocatedSizes } from './allocated-sizes.js';
+import { type BlockDeviceInfo, blockDeviceInfo } from './block-device-info.js';
+
+export interface NamedBlockNodesOptions {
+  /** Leaves out the images that a node stands on, which are listed themselves. Default false. */
+  readonly flat?: boolean | undefined;
+}
+
+/** Nodes that are not about to close, in order of creation. */
+export function openNodes(): BlockNode[] {
+  return [...graph().nodes].filter((node) => !node.isClosed);
+}
+
+/**
+ * Every node, those with generated names included, newest first. It takes the time that the host
+ * needs to tell how large the images are; all else is of the turn in which it resolves.
+ */
+export function queryNamedBlockNodes({
+  flat = false,
+}: NamedBlockNodesOptions = {}): Promise<BlockDeviceInfo[]> {
+  return withAllocatedSizes(openNodes, (sizes) => {
+    const view = { sizes, names: new NodeFilenames(), skipsImplicit: false, flat };
+    return openNodes()
+      .reverse()
+      .map((node) => blockDeviceInfo(node, view));
+  });
+}
