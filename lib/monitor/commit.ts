@@ -25,6 +25,23 @@ export async function commitAll(): Promise<void> {
 }
 
 /**
+ * Commits the overlay of one drive, by its name.
+ *
+ * @throws (rejects) BlockError ENODEV: no such drive; ENOTSUP without a backing file, or where the
+ * driver cannot; EBUSY where somebody blocks it.
+ */
+export async function commitDevice(device: string): Promise<void> {
+  await graph().lock.run('commit', async (change) => {
+    const root = graph().names.device(device);
+    const failure = (errno: number, text: string): BlockError =>
+      new BlockError(errno, { operation: OPERATION, device, text });
+    if (root === undefined) throw failure(Errno.ENODEV, `there is no device '${device}'`);
+    if (root.node?.backing === undefined) throw failure(Errno.ENOTSUP, 'it has no backing file');
+    await commitNode(graph(), root.node, change);
+  });
+}
+
+/**
  * Commits one overlay. A backing file that is read-only is reopened for writing meanwhile.
  *
  * @throws (rejects) BlockError ENOTSUP where the driver cannot, EBUSY where somebody blocks it.

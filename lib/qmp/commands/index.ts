@@ -5,6 +5,7 @@ import type { Command } from '../command.js';
 import { activityCommands } from './activity.js';
 import { blockdevCommands } from './blockdev.js';
 import { dirtyBitmapCommands } from './dirty-bitmap.js';
+import { humanMonitorCommands } from './human-monitor.js';
 import { machineCommands } from './machine.js';
 import { mediaCommands } from './media.js';
 import { objectCommands } from './objects.js';
@@ -20,6 +21,7 @@ export const builtinCommands: readonly Command[] = [
   ...dirtyBitmapCommands,
   ...machineCommands,
   ...objectCommands,
+  ...humanMonitorCommands,
   ...queryCommands,
   ...activityCommands,
 ];
