@@ -176,6 +176,7 @@ export {
   type OpenTrayArguments,
 } from './monitor/media.js';
 export type { MediumOptions, ReadOnlyMode } from './monitor/medium-image.js';
+export type { ObjectPropertyInfo } from './monitor/objects/object-type.js';
 export {
   type ObjectOptions,
   objectAdd,
@@ -184,7 +185,6 @@ export {
   qomList,
   qomSet,
 } from './monitor/objects/objects.js';
-export type { ObjectPropertyInfo } from './monitor/objects/object-type.js';
 export { type BlockActivity, queryBlockActivity } from './monitor/query-activity.js';
 export { type BlockInfo, queryBlock } from './monitor/query-block.js';
 export {

@@ -121,6 +121,11 @@ export class AioContext implements AsyncDisposable {
     return [...ioThreads].find((context) => context.name === name);
   }
 
+  /** The open IOThreads, in order of creation. */
+  static ioThreads(): AioContext[] {
+    return [...ioThreads];
+  }
+
   /** @internal */
   get handle(): Handle {
     if (this.#handle === 0) throw new BlockUsageError(`the context '${this.name}' is closed`);

@@ -31,7 +31,8 @@ const CACHE_MODES: { readonly [name: string]: CacheMode } = {
 };
 
 /** Options that go to the medium as they are. */
-const PASSED = /^(discard|detect-zeroes|auto-read-only|force-share|node-name|file\..+|offset|size)$/;
+const PASSED =
+  /^(discard|detect-zeroes|auto-read-only|force-share|node-name|file\..+|offset|size)$/;
 const THROTTLING = 'throttling.';
 const INTERVALS = /^stats-intervals\.\d+$/;
 

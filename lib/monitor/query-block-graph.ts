@@ -66,10 +66,7 @@ function nameOf(parent: GraphParent & { readonly name?: string }): string {
   return parent.name ?? parent.describe();
 }
 
-function nodeInfo(
-  parent: GraphParent,
-  ids: ReadonlyMap<GraphParent, number>,
-): XDbgBlockGraphNode {
+function nodeInfo(parent: GraphParent, ids: ReadonlyMap<GraphParent, number>): XDbgBlockGraphNode {
   const id = ids.get(parent) as number;
   return Object.freeze({ id, type: parent.kind, name: nameOf(parent) });
 }

@@ -29,7 +29,8 @@ function put(into: Draft, key: string, value: string): void {
   let place = into;
   for (const part of parts) {
     const below = place.get(part) ?? new Map<string, Draft | string>();
-    if (typeof below === 'string') throw new OptionsError(`'${part}' in '${key}' has a value already`);
+    if (typeof below === 'string')
+      throw new OptionsError(`'${part}' in '${key}' has a value already`);
     place.set(part, below);
     place = below;
   }
@@ -70,7 +71,8 @@ export function parseKeyval(text: string, implied?: string): KeyvalObject {
   for (const [index, part] of parts.entries()) {
     const at = part.indexOf('=');
     if (at > 0) put(draft, part.slice(0, at), part.slice(at + 1));
-    else if (at < 0 && index === 0 && implied !== undefined && part !== '') put(draft, implied, part);
+    else if (at < 0 && index === 0 && implied !== undefined && part !== '')
+      put(draft, implied, part);
     else throw new OptionsError(`'${part}' has no key, as in key=value`);
   }
   return finished(draft, '') as KeyvalObject;

@@ -22,7 +22,8 @@ export class QmpClient implements Disposable {
   private constructor(socket: Socket) {
     this.#socket = socket;
     const reader = new JsonReader((input) => {
-      if ('error' in input) this.#end(new QmpError(`the monitor sends no JSON: ${input.error.message}`));
+      if ('error' in input)
+        this.#end(new QmpError(`the monitor sends no JSON: ${input.error.message}`));
       else this.#received(input.value);
     });
     socket.on('data', (chunk: Buffer) => reader.push(chunk));

@@ -3,7 +3,12 @@
 import { BlockError } from '../errors/block-error.js';
 
 /** QAPI: QapiErrorClass. */
-export type QmpErrorClass = 'GenericError' | 'CommandNotFound' | 'DeviceNotActive' | 'DeviceNotFound' | 'KVMMissingCap';
+export type QmpErrorClass =
+  | 'GenericError'
+  | 'CommandNotFound'
+  | 'DeviceNotActive'
+  | 'DeviceNotFound'
+  | 'KVMMissingCap';
 
 /** An error of a command, with the class that clients may look at. */
 export class QmpError extends Error {

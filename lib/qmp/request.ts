@@ -40,7 +40,11 @@ export function requestOf(value: JsonValue): Request {
 }
 
 /** Runs it; an error of any kind becomes a reply. */
-export async function execute(command: Command, args: Request['args'], monitor: Monitor): Promise<Reply> {
+export async function execute(
+  command: Command,
+  args: Request['args'],
+  monitor: Monitor,
+): Promise<Reply> {
   try {
     const given = check(command.arguments.schema, args, { form: 'json', path: '' });
     const result = await command.run(given, monitor);

@@ -100,6 +100,11 @@ export class ThrottleGroup {
     return group;
   }
 
+  /** It was made as such; others end with their last member. */
+  get isObject(): boolean {
+    return this.#explicit;
+  }
+
   /** As in force, complete. */
   get limits(): CompleteLimits {
     return this.#limits;

@@ -1,9 +1,9 @@
 // `blk daemon` as scripts written for qemu-storage-daemon use it.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { once } from 'node:events';
 import { blk, main, withFolder } from '../support/blk.js';
 import { QmpClient } from '../support/qmp-client.js';
 
@@ -18,7 +18,12 @@ async function withDaemon(
     const image = join(folder, 'disk.img');
     writeFileSync(image, Buffer.alloc(SIZE, 0x11));
     const socket = join(folder, 'qmp');
-    const monitor = ['--chardev', `socket,id=c,path=${socket},server=on,wait=off`, '--monitor', 'c'];
+    const monitor = [
+      '--chardev',
+      `socket,id=c,path=${socket},server=on,wait=off`,
+      '--monitor',
+      'c',
+    ];
     const all = [...args, ...monitor].map((arg) => arg.replaceAll('IMAGE', image));
     const child = spawn(process.execPath, [main, 'daemon', ...all]);
     let stderr = '';
@@ -126,7 +131,14 @@ describe('daemon', () => {
     await withFolder(async (folder) => {
       const image = join(folder, 'disk.img');
       writeFileSync(image, Buffer.alloc(SIZE));
-      const args = ['--blockdev', `file,node-name=f,filename=${image}`, '--chardev', 'stdio,id=c', '--monitor', 'c'];
+      const args = [
+        '--blockdev',
+        `file,node-name=f,filename=${image}`,
+        '--chardev',
+        'stdio,id=c',
+        '--monitor',
+        'c',
+      ];
       const child = spawn(process.execPath, [main, 'daemon', ...args]);
       let stdout = '';
       child.stdout.on('data', (text) => {
@@ -135,7 +147,12 @@ describe('daemon', () => {
       child.stdin.write('{"execute":"qmp_capabilities"}{"execute":"quit"}');
       const [code] = await once(child, 'close');
       expect(code).toBe(0);
-      expect(stdout.trim().split('\r\n').map((line) => Object.keys(JSON.parse(line))[0])).toEqual(['QMP', 'return', 'return']);
+      expect(
+        stdout
+          .trim()
+          .split('\r\n')
+          .map((line) => Object.keys(JSON.parse(line))[0]),
+      ).toEqual(['QMP', 'return', 'return']);
       const again = await blk(['graph', image, '--writable']);
       expect(again.code).toBe(0);
     });
@@ -144,7 +161,14 @@ describe('daemon', () => {
   test('a server that waits is ready with its first client', async () => {
     await withFolder(async (folder) => {
       const [socket, pidfile] = [join(folder, 'qmp'), join(folder, 'pid')];
-      const args = ['--chardev', `socket,id=c,path=${socket},server=on`, '--monitor', 'chardev=c,pretty=on', '--pidfile', pidfile];
+      const args = [
+        '--chardev',
+        `socket,id=c,path=${socket},server=on`,
+        '--monitor',
+        'chardev=c,pretty=on',
+        '--pidfile',
+        pidfile,
+      ];
       const child = spawn(process.execPath, [main, 'daemon', ...args]);
       const closed = once(child, 'close');
       await until(() => existsSync(socket), closed);
@@ -160,7 +184,12 @@ describe('daemon', () => {
   test('--daemonize returns when all is ready; the pid file names who serves', async () => {
     await withFolder(async (folder) => {
       const [socket, pidfile] = [join(folder, 'qmp'), join(folder, 'pid')];
-      const chardev = ['--chardev', `socket,id=c,path=${socket},server=on,wait=off`, '--monitor', 'c'];
+      const chardev = [
+        '--chardev',
+        `socket,id=c,path=${socket},server=on,wait=off`,
+        '--monitor',
+        'c',
+      ];
       const started = await blk(['daemon', '--daemonize', '--pidfile', pidfile, ...chardev]);
       expect(started).toMatchObject({ code: 0, stderr: '' });
       const pid = Number(readFileSync(pidfile, 'utf8'));
@@ -177,7 +206,12 @@ describe('daemon', () => {
   });
 
   test('--daemonize says what went wrong, and ends with it', async () => {
-    const { code, stderr } = await blk(['daemon', '--daemonize', '--blockdev', 'file,node-name=f,filename=/nonesuch']);
+    const { code, stderr } = await blk([
+      'daemon',
+      '--daemonize',
+      '--blockdev',
+      'file,node-name=f,filename=/nonesuch',
+    ]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^blk: --blockdev file,node-name=f,filename=\/nonesuch: .*ENOENT/);
   });
@@ -186,7 +220,11 @@ describe('daemon', () => {
     [['--blockdev', 'nonesuch,node-name=n'], /--blockdev nonesuch,node-name=n: .*driver/, 1],
     [['--blockdev', 'null-co,node-name=n,size'], /'size' has no key/, 1],
     [['--blockdev', '{"driver":"null-co"'], /--blockdev/, 1],
-    [['--blockdev', '{"driver":"null-co","node-name":"n","size":"1M"}'], /'size': expected an integer/, 1],
+    [
+      ['--blockdev', '{"driver":"null-co","node-name":"n","size":"1M"}'],
+      /'size': expected an integer/,
+      1,
+    ],
     [['--object', 'nonesuch,id=x'], /qom-type/, 1],
     [['--chardev', 'pty,id=c'], /there is no 'pty' here/, 2],
     [['--chardev', 'socket,id=c,path=p,server=maybe'], /'server' must be on or off/, 2],

@@ -20,7 +20,14 @@ describe('top', () => {
       while (!done) await disk.pread(0, buffer);
     };
     const loads = [load(), load()];
-    const { code, stdout } = await blk(['top', monitor().path, '--interval', '500ms', '--count', '2']);
+    const { code, stdout } = await blk([
+      'top',
+      monitor().path,
+      '--interval',
+      '500ms',
+      '--count',
+      '2',
+    ]);
     done = true;
     await Promise.all(loads);
     expect(code).toBe(0);
@@ -37,7 +44,15 @@ describe('top', () => {
     disk.setIoLimits({ 'iops-total': 1 });
     const buffer = disk.allocate(4096);
     const reads = [disk.pread(0, buffer), disk.pread(0, buffer), disk.pread(0, buffer)];
-    const { stdout } = await blk(['top', monitor().path, '--interval', '200ms', '--count', '1', '--json']);
+    const { stdout } = await blk([
+      'top',
+      monitor().path,
+      '--interval',
+      '200ms',
+      '--count',
+      '1',
+      '--json',
+    ]);
     const [drive] = JSON.parse(stdout);
     expect(drive).toMatchObject({ name: 'drive0' });
     expect(drive.throttled).toBeGreaterThanOrEqual(1);

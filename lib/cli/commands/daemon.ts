@@ -26,11 +26,27 @@ export function addDaemon(program: Command): void {
     .command('daemon')
     .summary('serve images, with a QMP monitor')
     .description(DESCRIPTION)
-    .option('--blockdev <options>', 'open a node: [driver=]DRIVER,node-name=NAME,...', collect('blockdev'))
-    .option('--drive <options>', 'make a drive: id=NAME,file=IMAGE,format=DRIVER,...', collect('drive'))
+    .option(
+      '--blockdev <options>',
+      'open a node: [driver=]DRIVER,node-name=NAME,...',
+      collect('blockdev'),
+    )
+    .option(
+      '--drive <options>',
+      'make a drive: id=NAME,file=IMAGE,format=DRIVER,...',
+      collect('drive'),
+    )
     .option('--object <options>', 'make an object: [qom-type=]TYPE,id=ID,...', collect('object'))
-    .option('--chardev <options>', 'stdio,id=ID or socket,id=ID,path=PATH,server=on,wait=off', collect('chardev'))
-    .option('--monitor <options>', 'speak QMP on a chardev: [chardev=]ID[,pretty=on]', collect('monitor'))
+    .option(
+      '--chardev <options>',
+      'stdio,id=ID or socket,id=ID,path=PATH,server=on,wait=off',
+      collect('chardev'),
+    )
+    .option(
+      '--monitor <options>',
+      'speak QMP on a chardev: [chardev=]ID[,pretty=on]',
+      collect('monitor'),
+    )
     .option('--pidfile <path>', 'write the process ID to a file when all is ready')
     .option('--daemonize', 'go on in the background when all is ready')
     .addHelpText('after', AFTER)

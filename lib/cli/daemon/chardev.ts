@@ -1,10 +1,10 @@
 // What monitors are reached by (QEMU: --chardev).
 
 import { once } from 'node:events';
-import { resolve } from 'node:path';
 import { connect } from 'node:net';
-import { parseQemuOpts } from '../../options/qemu-opts.js';
+import { resolve } from 'node:path';
 import type { QmpServer, SessionOptions } from '../../index.js';
+import { parseQemuOpts } from '../../options/qemu-opts.js';
 import { usageError } from '../shared/cli-error.js';
 
 export interface Chardev {

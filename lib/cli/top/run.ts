@@ -14,7 +14,17 @@ export interface TopOptions {
   readonly json?: boolean;
 }
 
-const HEAD = ['drive', 'read/s', 'write/s', 'MiB/s read', 'MiB/s written', 'latency', 'in flight', 'throttled', 'waited/s'];
+const HEAD = [
+  'drive',
+  'read/s',
+  'write/s',
+  'MiB/s read',
+  'MiB/s written',
+  'latency',
+  'in flight',
+  'throttled',
+  'waited/s',
+];
 /** To the top of the screen, and nothing below. */
 const FRESH_SCREEN = '\u001b[H\u001b[J';
 

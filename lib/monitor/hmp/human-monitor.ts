@@ -1,9 +1,9 @@
 // Lines of the human monitor that are about disks (QMP: human-monitor-command).
 
-import { splitWords, WordsError } from './words.js';
 import { diskCommands } from './disk-commands.js';
-import { machineCommands } from './machine-commands.js';
 import type { HumanCommand } from './human-command.js';
+import { machineCommands } from './machine-commands.js';
+import { splitWords, WordsError } from './words.js';
 
 const COMMANDS: readonly HumanCommand[] = [...diskCommands, ...machineCommands];
 
@@ -22,7 +22,9 @@ function find(words: readonly string[]): HumanCommand | undefined {
 }
 
 function help([wanted]: readonly string[]): string {
-  return COMMANDS.filter(({ name, alias }) => wanted === undefined || name === wanted || alias === wanted)
+  return COMMANDS.filter(
+    ({ name, alias }) => wanted === undefined || name === wanted || alias === wanted,
+  )
     .map(({ name, alias, parameters, doc }) => {
       const names = alias === undefined ? name : `${name}|${alias}`;
       return `${[names, ...parameters].join(' ')} -- ${doc}\n`;
@@ -60,7 +62,8 @@ export async function humanMonitorCommand(line: string): Promise<string> {
   try {
     const words = splitWords(line);
     if (words.length === 0) return '';
-    if (words[0] === 'help' || words[0] === '?') return help([words.slice(1).join(' ')].filter(Boolean));
+    if (words[0] === 'help' || words[0] === '?')
+      return help([words.slice(1).join(' ')].filter(Boolean));
     const command = find(words);
     if (command === undefined) {
       const name = words[0] === 'info' ? words.slice(0, 2).join(' ') : words[0];

@@ -90,9 +90,7 @@ function mediumLines(medium: BlockDeviceInfo): string[] {
   const { backing_file: backing, backing_file_depth: depth, detect_zeroes: zeroes } = medium;
   return [
     line('Cache mode', cacheText(medium.cache)),
-    ...(backing === undefined
-      ? []
-      : [line('Backing file', `${backing} (chain depth: ${depth})`)]),
+    ...(backing === undefined ? [] : [line('Backing file', `${backing} (chain depth: ${depth})`)]),
     ...(zeroes === 'off' ? [] : [line('Detect zeroes', zeroes)]),
     ...throttlingLines(medium),
   ];

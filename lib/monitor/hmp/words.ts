@@ -1,6 +1,12 @@
 // The words of a line of the human monitor (QEMU: get_str).
 
-const ESCAPED: { readonly [letter: string]: string } = { n: '\n', r: '\r', '\\': '\\', "'": "'", '"': '"' };
+const ESCAPED: { readonly [letter: string]: string } = {
+  n: '\n',
+  r: '\r',
+  '\\': '\\',
+  "'": "'",
+  '"': '"',
+};
 
 /** A line whose words cannot be told; the message says why. */
 export class WordsError extends Error {}

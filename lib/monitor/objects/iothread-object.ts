@@ -18,13 +18,14 @@ const DEFAULTS: Readonly<Record<string, number>> = {
   'thread-pool-max': 64,
 };
 
+/** What was given for a context, or set; the others have the defaults. */
+const given = new WeakMap<AioContext, Record<string, number>>();
+
 class IothreadObject implements UserObject {
   readonly #context: AioContext;
-  readonly #values: Record<string, number>;
 
-  constructor(context: AioContext, values: Record<string, number>) {
+  constructor(context: AioContext) {
     this.#context = context;
-    this.#values = values;
   }
 
   delete(): Promise<void> {
@@ -32,11 +33,12 @@ class IothreadObject implements UserObject {
   }
 
   get(property: string): unknown {
-    return this.#values[property];
+    return given.get(this.#context)?.[property] ?? DEFAULTS[property];
   }
 
   set(property: string, value: unknown): void {
-    this.#values[property] = checked(property, value);
+    const others = given.get(this.#context);
+    given.set(this.#context, { ...others, [property]: checked(property, value) });
   }
 }
 
@@ -50,8 +52,13 @@ export const iothreadType: ObjectType = {
   name: 'iothread',
   properties: Object.keys(DEFAULTS).map((name) => ({ name, type: 'int' })),
   create(id, properties) {
-    const values = { ...DEFAULTS };
-    for (const [name, value] of Object.entries(properties)) values[name] = checked(name, value);
-    return new IothreadObject(new AioContext({ home: 'iothread', name: id }), values);
+    const values = Object.entries(properties).map(([name, value]) => [name, checked(name, value)]);
+    const context = new AioContext({ home: 'iothread', name: id });
+    given.set(context, Object.fromEntries(values) as Record<string, number>);
   },
+  find(id) {
+    const context = AioContext.ioThread(id);
+    return context && new IothreadObject(context);
+  },
+  ids: () => AioContext.ioThreads().map(({ name }) => name),
 };

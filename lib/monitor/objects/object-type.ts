@@ -21,5 +21,9 @@ export interface ObjectType {
   /** Beside `type`, which all have. */
   readonly properties: readonly ObjectPropertyInfo[];
   /** @throws BlockError */
-  create(id: string, properties: Readonly<Record<string, unknown>>): UserObject;
+  create(id: string, properties: Readonly<Record<string, unknown>>): void;
+  /** Also one that JavaScript has made. */
+  find(id: string): UserObject | undefined;
+  /** In order of creation. */
+  ids(): string[];
 }

@@ -1,8 +1,9 @@
-// Objects that users make by name (QMP: object-add, object-del, qom-get, qom-set, qom-list).
+// Objects that have names of their own, whether a monitor or JavaScript has made them (QMP: object-add,
+// object-del, qom-get, qom-set, qom-list).
 
 import { BlockError } from '../../errors/block-error.js';
 import { Errno } from '../../errors/errno.js';
-import { isWellFormedId } from '../../graph/names.js';
+import { isWellFormedName } from '../../graph/names.js';
 import { iothreadType } from './iothread-object.js';
 import type { ObjectPropertyInfo, ObjectType, UserObject } from './object-type.js';
 import { throttleGroupType } from './throttle-group-object.js';
@@ -12,13 +13,18 @@ const TYPES: readonly ObjectType[] = [throttleGroupType, iothreadType];
 /** Where they stand in QEMU's tree of all objects. */
 const CONTAINER = '/objects';
 
-interface Entry {
+interface Found {
   readonly type: ObjectType;
   readonly object: UserObject;
 }
 
-/** Of this environment, in order of creation. */
-const objects = new Map<string, Entry>();
+function find(id: string): Found | undefined {
+  for (const type of TYPES) {
+    const object = type.find(id);
+    if (object !== undefined) return { type, object };
+  }
+  return undefined;
+}
 
 function failure(errno: number, operation: string, text: string): BlockError {
   return new BlockError(errno, { operation, text });
@@ -41,7 +47,11 @@ function typeNamed(name: string, operation: string): ObjectType {
   const type = TYPES.find((one) => one.name === name);
   if (type !== undefined) return type;
   const names = TYPES.map((one) => one.name).join(', ');
-  throw failure(Errno.EINVAL, operation, `there is no type '${name}' of objects; there are ${names}`);
+  throw failure(
+    Errno.EINVAL,
+    operation,
+    `there is no type '${name}' of objects; there are ${names}`,
+  );
 }
 
 /**
@@ -51,36 +61,36 @@ function typeNamed(name: string, operation: string): ObjectType {
 export function objectAdd({ 'qom-type': typeName, id, ...properties }: ObjectOptions): void {
   const operation = 'object-add';
   const type = typeNamed(typeName, operation);
-  if (typeof id !== 'string' || !isWellFormedId(id)) {
+  if (typeof id !== 'string' || !isWellFormedName(id)) {
     throw failure(Errno.EINVAL, operation, `'${String(id)}' is no well-formed id`);
   }
-  if (objects.has(id)) throw failure(Errno.EEXIST, operation, `there is an object '${id}' already`);
+  if (find(id) !== undefined)
+    throw failure(Errno.EEXIST, operation, `there is an object '${id}' already`);
   for (const name of Object.keys(properties)) {
     if (type.properties.some((property) => property.name === name)) continue;
     throw failure(Errno.EINVAL, operation, `a ${type.name} has no property '${name}'`);
   }
-  objects.set(id, { type, object: type.create(id, properties) });
+  type.create(id, properties);
 }
 
 /** @throws (rejects) BlockError ENOENT for an unknown id; EBUSY while somebody uses the object. */
 export async function objectDel(id: string): Promise<void> {
-  const entry = objects.get(id);
-  if (entry === undefined) throw failure(Errno.ENOENT, 'object-del', `there is no object '${id}'`);
-  await entry.object.delete();
-  objects.delete(id);
+  const found = find(id);
+  if (found === undefined) throw failure(Errno.ENOENT, 'object-del', `there is no object '${id}'`);
+  await found.object.delete();
 }
 
 /** By its id, or by its path from the root. */
-function entryAt(path: string, operation: string): Entry {
+function objectAt(path: string, operation: string): Found {
   const id = path.startsWith(`${CONTAINER}/`) ? path.slice(CONTAINER.length + 1) : path;
-  const entry = objects.get(id);
-  if (entry !== undefined) return entry;
+  const found = find(id);
+  if (found !== undefined) return found;
   throw failure(Errno.ENODEV, operation, `there is no object at '${path}'`);
 }
 
 /** @throws BlockError ENODEV for an unknown path, ENOENT for an unknown property. */
 export function qomGet(path: string, property: string): unknown {
-  const { type, object } = entryAt(path, 'qom-get');
+  const { type, object } = objectAt(path, 'qom-get');
   if (property === 'type') return type.name;
   const value = object.get(property);
   if (value !== undefined) return value;
@@ -89,7 +99,7 @@ export function qomGet(path: string, property: string): unknown {
 
 /** @throws BlockError as {@link qomGet}, and what the property does not take. */
 export function qomSet(path: string, property: string, value: unknown): void {
-  const { type, object } = entryAt(path, 'qom-set');
+  const { type, object } = objectAt(path, 'qom-set');
   if (!type.properties.some(({ name }) => name === property)) {
     throw failure(Errno.ENOENT, 'qom-set', `a ${type.name} has no property '${property}' to set`);
   }
@@ -101,8 +111,10 @@ const TYPE_PROPERTY: ObjectPropertyInfo = { name: 'type', type: 'string' };
 /** Properties, and of `/objects` the objects. @throws BlockError ENODEV for an unknown path. */
 export function qomList(path: string): ObjectPropertyInfo[] {
   if (path === CONTAINER || path === 'objects') {
-    const children = [...objects].map(([name, { type }]) => ({ name, type: `child<${type.name}>` }));
+    const children = TYPES.flatMap((type) =>
+      type.ids().map((name) => ({ name, type: `child<${type.name}>` })),
+    );
     return [TYPE_PROPERTY, ...children];
   }
-  return [TYPE_PROPERTY, ...entryAt(path, 'qom-list').type.properties];
+  return [TYPE_PROPERTY, ...objectAt(path, 'qom-list').type.properties];
 }

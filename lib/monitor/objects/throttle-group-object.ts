@@ -64,5 +64,15 @@ export const throttleGroupType: ObjectType = {
     { name: LIMITS_PROPERTY, type: 'ThrottleLimits' },
     ...LIMITS.map((limit) => ({ name: `${PREFIX}${limit}`, type: 'int' })),
   ],
-  create: (id, properties) => new ThrottleGroupObject(new ThrottleGroup(id, limitsIn(properties))),
+  create(id, properties) {
+    new ThrottleGroup(id, limitsIn(properties));
+  },
+  find(id) {
+    const group = ThrottleGroup.find(id);
+    return group?.isObject === true ? new ThrottleGroupObject(group) : undefined;
+  },
+  ids: () =>
+    ThrottleGroup.all()
+      .filter(({ isObject }) => isObject)
+      .map(({ name }) => name),
 };

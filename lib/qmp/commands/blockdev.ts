@@ -1,6 +1,12 @@
 // Commands on nodes.
 
-import { blockdevAdd, blockdevDel, blockdevReopen, blockdevSnapshot, xBlockdevChange } from '../../monitor/blockdev.js';
+import {
+  blockdevAdd,
+  blockdevDel,
+  blockdevReopen,
+  blockdevSnapshot,
+  xBlockdevChange,
+} from '../../monitor/blockdev.js';
 import { blockResize } from '../../monitor/resize.js';
 import { xBlockdevSetIothread } from '../../monitor/set-iothread.js';
 import { blockSetWriteThreshold } from '../../monitor/write-threshold.js';

@@ -5,8 +5,16 @@ import { command } from '../command.js';
 import { bool, object, str } from '../schema/type.js';
 
 export const machineCommands = [
-  command('stop', {}, { doc: 'Stops the machine; then all disks are drained and flushed.', run: stop }),
-  command('cont', {}, { doc: 'Lets the machine go on; I/O errors of drives are forgotten.', run: cont }),
+  command(
+    'stop',
+    {},
+    { doc: 'Stops the machine; then all disks are drained and flushed.', run: stop },
+  ),
+  command(
+    'cont',
+    {},
+    { doc: 'Lets the machine go on; I/O errors of drives are forgotten.', run: cont },
+  ),
   command(
     'query-status',
     {},

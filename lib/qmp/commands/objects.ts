@@ -1,8 +1,25 @@
 // Objects that users make by name.
 
-import { objectAdd, objectDel, objectTypes, qomGet, qomList, qomSet } from '../../monitor/objects/objects.js';
+import {
+  objectAdd,
+  objectDel,
+  objectTypes,
+  qomGet,
+  qomList,
+  qomSet,
+} from '../../monitor/objects/objects.js';
 import { command, DEVICE_NOT_FOUND } from '../command.js';
-import { any, array, enumeration, int64, type Members, object, optional, str, union } from '../schema/type.js';
+import {
+  any,
+  array,
+  enumeration,
+  int64,
+  type Members,
+  object,
+  optional,
+  str,
+  union,
+} from '../schema/type.js';
 
 /** Properties of throttle groups and IOThreads: numbers, but for `limits`. */
 function propertiesOf(type: string): Members {
@@ -10,7 +27,7 @@ function propertiesOf(type: string): Members {
   return Object.fromEntries(
     (found?.properties ?? []).map(({ name, type: kind }) => [
       name,
-      optional(kind === 'int' ? int64 : throttleLimits),
+      optional<unknown>(kind === 'int' ? int64 : throttleLimits),
     ]),
   );
 }
@@ -41,7 +58,11 @@ export const objectCommands = [
     doc: 'Makes an object: a throttle group or an IOThread.',
     run: objectAdd,
   }),
-  command('object-del', { id: str }, { doc: 'Ends an object that nobody uses.', run: ({ id }) => objectDel(id) }),
+  command(
+    'object-del',
+    { id: str },
+    { doc: 'Ends an object that nobody uses.', run: ({ id }) => objectDel(id) },
+  ),
   command(
     'qom-get',
     { path: str, property: str },

@@ -12,7 +12,7 @@ export interface Token {
 
 const byteOf = (character: string): number => character.charCodeAt(0);
 const codes = (characters: string): ReadonlySet<number> =>
-  new Set([...characters].map((character) => byteOf(character)));
+  new Set(Buffer.from(characters, 'latin1'));
 
 const STRUCTURAL = codes('{}[]:,');
 const BLANKS = codes(' \t\r\n');
@@ -61,7 +61,7 @@ export class JsonLexer {
         at += 1;
         if (this.#isWhole(byte)) {
           this.#end(chunk.subarray(from, at));
-        } else if (this.#held + at - from > this.#limit) {
+        } else if (this.#state !== 'recovery' && this.#held + at - from > this.#limit) {
           this.#fail(chunk.subarray(from, at));
         }
       } else if (this.#state === 'recovery') {
@@ -112,7 +112,8 @@ export class JsonLexer {
         return NUMBER.has(byte);
       case 'keyword':
         return LETTERS.has(byte) || DIGITS.has(byte);
-      default:
+      case 'start':
+      case 'recovery':
         return (
           byte >= FIRST_PRINTABLE &&
           byte < FIRST_NEVER &&

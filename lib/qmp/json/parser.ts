@@ -39,10 +39,11 @@ function stringOf(token: Token): string {
   } catch {
     throw new JsonError(`the string ${shown(token)} is not in UTF-8`);
   }
-  const value = text.replace(/\\(u[\s\S]{0,4}|[\s\S])/g, (escape, what: string) => {
+  const value = text.replace(/\\(u[\s\S]{0,4}|[\s\S])/g, (written, what: string) => {
     if (what[0] !== 'u') return ESCAPED[what] ?? what;
-    if (/^u[0-9a-fA-F]{4}$/.test(what)) return String.fromCharCode(Number.parseInt(what.slice(1), 16));
-    throw new JsonError(`the escape ${escape} is not \\u and four hexadecimal digits`);
+    if (/^u[0-9a-fA-F]{4}$/.test(what))
+      return String.fromCharCode(Number.parseInt(what.slice(1), 16));
+    throw new JsonError(`the escape ${written} is not \\u and four hexadecimal digits`);
   });
   if (!LONE_SURROGATE.test(value)) return value;
   throw new JsonError(`the string ${shown(token)} has half of a surrogate pair`);

@@ -24,7 +24,12 @@ export function writeJson(value: unknown, indent?: string): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
   const inner = indent === undefined ? undefined : `${indent}    `;
   if (Array.isArray(value)) {
-    return joined('[', value.map((element) => writeJson(element, inner)), ']', indent);
+    return joined(
+      '[',
+      value.map((element) => writeJson(element, inner)),
+      ']',
+      indent,
+    );
   }
   const members = Object.entries(value)
     .filter(([, member]) => member !== undefined)

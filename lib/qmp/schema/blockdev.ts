@@ -21,11 +21,14 @@ import {
   optional,
   str,
   type Type,
-  type Variant,
   union,
+  type Variant,
 } from './type.js';
 
-const cache = object('BlockdevCacheOptions', { direct: optional(bool), 'no-flush': optional(bool) });
+const cache = object('BlockdevCacheOptions', {
+  direct: optional(bool),
+  'no-flush': optional(bool),
+});
 
 /** What every node can be given. */
 const common: Members = {
@@ -42,7 +45,8 @@ const SCALARS = { boolean: bool, integer: int64, string: str } as const;
 
 /** An option without its children: 'a.b' is an object of its own. */
 function typeOf({ name, type, values, list, group }: OptionDefinition): Type<unknown> {
-  const scalar = values === undefined ? SCALARS[type] : enumeration(`${name}-values`, values);
+  const scalar: Type<unknown> =
+    values === undefined ? SCALARS[type] : enumeration(`${name}-values`, values);
   if (group === true) return any;
   if (list === undefined) return scalar;
   if (list === true) return array(scalar);

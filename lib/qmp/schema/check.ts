@@ -1,8 +1,8 @@
 // Values against their types.
 
 import { QmpError } from '../errors.js';
-import type { ObjectSchema, Schema } from './type.js';
 import { fromText } from './text.js';
+import type { ObjectSchema, Schema } from './type.js';
 
 /**
  * Where values come from: 'json' has types of its own; 'text' has none, as on a command line, and
@@ -35,7 +35,8 @@ export function isObject(value: unknown): value is { readonly [name: string]: un
 }
 
 function integerIn(value: unknown, min: number, max: number, visit: Visit): number {
-  if (typeof value !== 'number' || !Number.isInteger(value)) throw wrong(visit, 'an integer', value);
+  if (typeof value !== 'number' || !Number.isInteger(value))
+    throw wrong(visit, 'an integer', value);
   if (value >= min && value <= max) return value;
   throw wrong(visit, `an integer from ${min} to ${max}`, value);
 }
@@ -81,22 +82,23 @@ export function check(schema: Schema, given: unknown, visit: Visit): unknown {
   }
 }
 
+function isOfKind(schema: Schema, value: unknown): boolean {
+  switch (schema.meta) {
+    case 'builtin':
+      return schema.name === 'int' ? typeof value === 'number' : BUILTINS[schema.name][1](value);
+    case 'enum':
+      return typeof value === 'string';
+    case 'array':
+      return Array.isArray(value);
+    case 'object':
+    case 'alternate':
+      return isObject(value);
+  }
+}
+
 /** The kind of JSON value decides; of a text it is a string, or an object. */
 function checkAlternate(of: readonly Schema[], value: unknown, visit: Visit): unknown {
-  const fits = of.find((schema) => {
-    switch (schema.meta) {
-      case 'builtin':
-        return schema.name === 'int'
-          ? typeof value === 'number'
-          : BUILTINS[schema.name][1](value);
-      case 'enum':
-        return typeof value === 'string';
-      case 'array':
-        return Array.isArray(value);
-      default:
-        return isObject(value);
-    }
-  });
+  const fits = of.find((schema) => isOfKind(schema, value));
   if (fits !== undefined) return check(fits, value, visit);
   throw wrong(visit, 'a value of another type', value);
 }
@@ -108,7 +110,7 @@ function variantOf(
   visit: Visit,
 ): ObjectSchema | undefined {
   const type = tag === undefined ? undefined : members()[tag];
-  if (tag === undefined || type === undefined || value[tag] === undefined) return undefined;
+  if (tag === undefined || type === undefined || !Object.hasOwn(value, tag)) return undefined;
   return variants?.()[String(check(type.schema, value[tag], inside(visit, tag)))];
 }
 
@@ -118,7 +120,7 @@ function checkObject(schema: ObjectSchema, value: unknown, visit: Visit): unknow
   const members = { ...schema.members(), ...variant?.members() };
   const checked: [string, unknown][] = [];
   for (const [name, { schema: of, optional }] of Object.entries(members)) {
-    const member = value[name];
+    const member = Object.hasOwn(value, name) ? value[name] : undefined;
     if (member !== undefined) checked.push([name, check(of, member, inside(visit, name))]);
     else if (!optional) throw new QmpError(`'${inside(visit, name).path}' is missing`);
   }

@@ -4,7 +4,11 @@
 import type { Command } from '../command.js';
 import type { BuiltinSchema, ObjectSchema, Schema } from './type.js';
 
-type SchemaInfo = { readonly name: string; readonly 'meta-type': string; readonly [key: string]: unknown };
+type SchemaInfo = {
+  readonly name: string;
+  readonly 'meta-type': string;
+  readonly [key: string]: unknown;
+};
 
 const JSON_TYPES: { readonly [name in BuiltinSchema['name']]: string } = {
   str: 'string',

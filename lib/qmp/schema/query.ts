@@ -32,18 +32,21 @@ const throttleMembers: Members = {
   group: optional(str),
 };
 
-export const imageInfo: Type<unknown> = object('ImageInfo', (): Members => ({
-  filename: str,
-  format: str,
-  'dirty-flag': optional(bool),
-  'actual-size': optional(uint64),
-  'virtual-size': uint64,
-  'cluster-size': optional(uint64),
-  'backing-filename': optional(str),
-  'full-backing-filename': optional(str),
-  'backing-filename-format': optional(str),
-  'backing-image': optional(imageInfo),
-}));
+export const imageInfo: Type<unknown> = object(
+  'ImageInfo',
+  (): Members => ({
+    filename: str,
+    format: str,
+    'dirty-flag': optional(bool),
+    'actual-size': optional(uint64),
+    'virtual-size': uint64,
+    'cluster-size': optional(uint64),
+    'backing-filename': optional(str),
+    'full-backing-filename': optional(str),
+    'backing-filename-format': optional(str),
+    'backing-image': optional(imageInfo),
+  }),
+);
 
 const dirtyInfo = object('BlockDirtyInfo', {
   name: str,
@@ -118,22 +121,25 @@ const deviceStats = object('BlockDeviceStats', {
   flush_latency_histogram: optional(histogram),
 });
 
-export const blockStats: Type<unknown> = object('BlockStats', (): Members => ({
-  device: optional(str),
-  qdev: optional(str),
-  'node-name': optional(str),
-  stats: deviceStats,
-  'driver-specific': optional(
-    object('BlockStatsSpecific', {
-      driver: str,
-      'discard-nb-ok': uint64,
-      'discard-nb-failed': uint64,
-      'discard-bytes-ok': uint64,
-    }),
-  ),
-  parent: optional(blockStats),
-  backing: optional(blockStats),
-}));
+export const blockStats: Type<unknown> = object(
+  'BlockStats',
+  (): Members => ({
+    device: optional(str),
+    qdev: optional(str),
+    'node-name': optional(str),
+    stats: deviceStats,
+    'driver-specific': optional(
+      object('BlockStatsSpecific', {
+        driver: str,
+        'discard-nb-ok': uint64,
+        'discard-nb-failed': uint64,
+        'discard-bytes-ok': uint64,
+      }),
+    ),
+    parent: optional(blockStats),
+    backing: optional(blockStats),
+  }),
+);
 
 export const blockGraph = object('XDbgBlockGraph', {
   nodes: array(

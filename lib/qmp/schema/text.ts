@@ -19,6 +19,6 @@ export function fromText(schema: Schema, given: unknown): unknown {
   if (typeof given !== 'string' || schema.meta !== 'builtin') return given;
   if (schema.name === 'bool') return BOOLEANS[given] ?? given;
   if (schema.name === 'int') return sizeOf(given) ?? given;
-  if (schema.name === 'number') return given.trim() === '' ? given : (Number(given) || given);
+  if (schema.name === 'number') return given.trim() === '' ? given : Number(given) || given;
   return given;
 }

@@ -2,7 +2,13 @@
 // lies behind them has tests of its own.
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { BlockBackend, blockdevDel, graphDump, queryBlock, ThrottleGroup } from '../../../lib/index.js';
+import {
+  BlockBackend,
+  blockdevDel,
+  graphDump,
+  queryBlock,
+  ThrottleGroup,
+} from '../../../lib/index.js';
 import { builtinCommands } from '../../../lib/qmp/commands/index.js';
 import type { MemberSchema, ObjectSchema, Schema } from '../../../lib/qmp/schema/type.js';
 import { CdDrive } from '../../support/cd-drive.js';
@@ -29,8 +35,12 @@ afterEach(async () => {
   }
 });
 
-const generic = (desc: RegExp) => ({ error: { class: 'GenericError', desc: expect.stringMatching(desc) } });
-const notFound = (desc: RegExp) => ({ error: { class: 'DeviceNotFound', desc: expect.stringMatching(desc) } });
+const generic = (desc: RegExp) => ({
+  error: { class: 'GenericError', desc: expect.stringMatching(desc) },
+});
+const notFound = (desc: RegExp) => ({
+  error: { class: 'DeviceNotFound', desc: expect.stringMatching(desc) },
+});
 const ok = { return: {} };
 
 const run = (execute: string, args?: object) =>
@@ -53,7 +63,8 @@ async function cdDrive(options?: object): Promise<[BlockBackend, CdDrive]> {
 
 describe('wrong types', () => {
   /** Values that none of the schema's takes. */
-  const wrongFor = ({ meta }: Schema): unknown => (meta === 'array' || meta === 'object' ? 'x' : [[]]);
+  const wrongFor = ({ meta }: Schema): unknown =>
+    meta === 'array' || meta === 'object' ? 'x' : [[]];
 
   const cases = builtinCommands.flatMap(({ name, arguments: { schema } }) => {
     const members = Object.entries((schema as ObjectSchema).members());
@@ -75,12 +86,13 @@ describe('wrong types', () => {
     expect(reply).toMatchObject(generic(/expected|missing/));
   });
 
-  test.each(builtinCommands.filter(({ name }) => !name.startsWith('qmp_')).map(({ name }) => [name]))(
-    '%s: an argument that it has not',
-    async (name) => {
-      expect(await run(name, { 'no-such-argument': 1 })).toMatchObject(generic(/no-such-argument|missing/));
-    },
-  );
+  test.each(
+    builtinCommands.filter(({ name }) => !name.startsWith('qmp_')).map(({ name }) => [name]),
+  )('%s: an argument that it has not', async (name) => {
+    expect(await run(name, { 'no-such-argument': 1 })).toMatchObject(
+      generic(/no-such-argument|missing/),
+    );
+  });
 });
 
 describe('the monitor itself', () => {
@@ -92,10 +104,14 @@ describe('the monitor itself', () => {
   });
 
   test('query-qmp-schema describes every type that it names', async () => {
-    const { return: infos } = (await run('query-qmp-schema')) as { return: Record<string, unknown>[] };
+    const { return: infos } = (await run('query-qmp-schema')) as {
+      return: Record<string, unknown>[];
+    };
     const names = infos.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
-    const named = JSON.stringify(infos).matchAll(/"(?:arg-type|ret-type|type|element-type)":"([^"]+)"/g);
+    const named = JSON.stringify(infos).matchAll(
+      /"(?:arg-type|ret-type|type|element-type)":"([^"]+)"/g,
+    );
     for (const [, name] of named) expect(names).toContain(name);
     const add = infos.find(({ name }) => name === 'blockdev-add');
     expect(add).toMatchObject({ 'meta-type': 'command' });
@@ -109,11 +125,17 @@ describe('the monitor itself', () => {
       ]),
       variants: expect.arrayContaining([expect.objectContaining({ case: 'raw' })]),
     });
-    expect(infos.find(({ name }) => name === 'BLOCK_IO_ERROR')).toMatchObject({ 'meta-type': 'event' });
+    expect(infos.find(({ name }) => name === 'BLOCK_IO_ERROR')).toMatchObject({
+      'meta-type': 'event',
+    });
   });
 
   test('query-version', async () => {
-    expect(await run('query-version')).toHaveProperty('return.qemu', { major: 7, minor: 2, micro: 0 });
+    expect(await run('query-version')).toHaveProperty('return.qemu', {
+      major: 7,
+      minor: 2,
+      micro: 0,
+    });
   });
 });
 
@@ -122,11 +144,19 @@ describe('nodes', () => {
     expect(await addNull('n')).toMatchObject(ok);
     expect(await addNull('n')).toMatchObject(generic(/n/));
     expect(await run('blockdev-add', { driver: 'null-co' })).toMatchObject(generic(/node-name/));
-    expect(await run('blockdev-add', { driver: 'nonesuch', 'node-name': 'x' })).toMatchObject(generic(/driver/));
+    expect(await run('blockdev-add', { driver: 'nonesuch', 'node-name': 'x' })).toMatchObject(
+      generic(/driver/),
+    );
     expect(await addNull('x', { size: '1M' })).toMatchObject(generic(/size/));
     expect(await addNull('x', { 'cache.direct': true })).toMatchObject(generic(/cache.direct/));
     expect(await addNull('x', { filename: 'a' })).toMatchObject(generic(/filename/));
-    expect(await run('blockdev-add', { driver: 'file', 'node-name': 'f', filename: join(folder, 'none') })).toMatchObject(generic(/ENOENT|no such/i));
+    expect(
+      await run('blockdev-add', {
+        driver: 'file',
+        'node-name': 'f',
+        filename: join(folder, 'none'),
+      }),
+    ).toMatchObject(generic(/ENOENT|no such/i));
     expect(await run('blockdev-del', { 'node-name': 'n' })).toMatchObject(ok);
     expect(await run('blockdev-del', { 'node-name': 'n' })).toMatchObject(generic(/n/));
   });
@@ -134,9 +164,13 @@ describe('nodes', () => {
   test('blockdev-add takes children by name and with options of their own', async () => {
     await addNull('n');
     const file = { driver: 'null-co', size: MIB };
-    expect(await run('blockdev-add', { driver: 'raw', 'node-name': 'r', file: 'n', offset: 512 })).toMatchObject(ok);
+    expect(
+      await run('blockdev-add', { driver: 'raw', 'node-name': 'r', file: 'n', offset: 512 }),
+    ).toMatchObject(ok);
     expect(await run('blockdev-add', { driver: 'raw', 'node-name': 's', file })).toMatchObject(ok);
-    expect(await run('blockdev-add', { driver: 'raw', 'node-name': 't', file: 5 })).toMatchObject(generic(/file/));
+    expect(await run('blockdev-add', { driver: 'raw', 'node-name': 't', file: 5 })).toMatchObject(
+      generic(/file/),
+    );
     expect(await run('blockdev-del', { 'node-name': 'n' })).toMatchObject(generic(/in use/));
     for (const name of ['r', 's', 'n']) {
       expect(await run('blockdev-del', { 'node-name': name })).toMatchObject(ok);
@@ -147,11 +181,19 @@ describe('nodes', () => {
     const filename = makeImage(folder, 'reopen.img', 64 * KIB, 1);
     const options = { driver: 'file', 'node-name': 'f', filename };
     expect(await run('blockdev-add', options)).toMatchObject(ok);
-    expect(await run('blockdev-reopen', { options: [{ ...options, 'read-only': true }] })).toMatchObject(ok);
-    expect(graphDump().nodes.find(({ name }) => name === 'f')).toMatchObject({ readOnly: true });
-    expect(await run('blockdev-reopen', { options: [{ ...options, 'node-name': 'g' }] })).toMatchObject(generic(/g/));
+    expect(
+      await run('blockdev-reopen', { options: [{ ...options, 'read-only': true }] }),
+    ).toMatchObject(ok);
+    expect(await run('query-named-block-nodes')).toMatchObject({
+      return: [{ 'node-name': 'f', ro: true }],
+    });
+    expect(
+      await run('blockdev-reopen', { options: [{ ...options, 'node-name': 'g' }] }),
+    ).toMatchObject(generic(/g/));
     expect(await run('blockdev-reopen', { options })).toMatchObject(generic(/array/));
-    expect(await run('blockdev-reopen', { options: [{ ...options, filename: 'other' }] })).toMatchObject(generic(/filename/));
+    expect(
+      await run('blockdev-reopen', { options: [{ ...options, filename: 'other' }] }),
+    ).toMatchObject(generic(/filename/));
   });
 
   test('block_resize', async () => {
@@ -159,7 +201,9 @@ describe('nodes', () => {
     await run('blockdev-add', { driver: 'file', 'node-name': 'f', filename });
     expect(await run('block_resize', { 'node-name': 'f', size: 128 * KIB })).toMatchObject(ok);
     expect(statSync(filename).size).toBe(128 * KIB);
-    expect(await run('block_resize', { 'node-name': 'f', size: -1 })).toMatchObject(generic(/size/));
+    expect(await run('block_resize', { 'node-name': 'f', size: -1 })).toMatchObject(
+      generic(/size/),
+    );
     expect(await run('block_resize', { size: 1 })).toMatchObject(generic(/device and node-name/));
     expect(await run('block_resize', { 'node-name': 'g', size: 1 })).toMatchObject(generic(/g/));
     expect(await run('block_resize', { device: 'g', size: 1 })).toMatchObject(generic(/g/));
@@ -167,21 +211,31 @@ describe('nodes', () => {
 
   test('block-set-write-threshold, and its event', async () => {
     await addNull('n');
-    expect(await run('block-set-write-threshold', { 'node-name': 'n', 'write-threshold': 4096 })).toMatchObject(ok);
+    expect(
+      await run('block-set-write-threshold', { 'node-name': 'n', 'write-threshold': 4096 }),
+    ).toMatchObject(ok);
     const blk = await BlockBackend.open('n');
     await blk.pwrite(4096, Buffer.alloc(512));
     expect(await qmp.event('BLOCK_WRITE_THRESHOLD')).toMatchObject({
       data: { 'node-name': 'n', 'amount-exceeded': 512, 'write-threshold': 4096 },
     });
-    expect(await run('block-set-write-threshold', { 'node-name': 'm', 'write-threshold': 1 })).toMatchObject(generic(/m/));
-    expect(await run('block-set-write-threshold', { 'node-name': 'n', 'write-threshold': -1 })).toMatchObject(generic(/write-threshold/));
+    expect(
+      await run('block-set-write-threshold', { 'node-name': 'm', 'write-threshold': 1 }),
+    ).toMatchObject(generic(/m/));
+    expect(
+      await run('block-set-write-threshold', { 'node-name': 'n', 'write-threshold': -1 }),
+    ).toMatchObject(generic(/write-threshold/));
   });
 
   test('blockdev-snapshot and x-blockdev-change', async () => {
     await addNull('n');
     expect(await run('blockdev-snapshot', { node: 'n', overlay: 'o' })).toMatchObject(generic(/o/));
-    expect(await run('x-blockdev-change', { parent: 'n', child: 'file' })).toMatchObject(generic(/not support/));
-    expect(await run('x-blockdev-change', { parent: 'm', child: 'file' })).toMatchObject(generic(/m/));
+    expect(await run('x-blockdev-change', { parent: 'n', child: 'file' })).toMatchObject(
+      generic(/not support/),
+    );
+    expect(await run('x-blockdev-change', { parent: 'm', child: 'file' })).toMatchObject(
+      generic(/m/),
+    );
   });
 
   test('x-blockdev-set-iothread', async () => {
@@ -207,25 +261,38 @@ describe('media', () => {
     expect(await qmp.event('DEVICE_TRAY_MOVED')).toMatchObject({
       data: { device: 'disk', id: 'cd0', 'tray-open': true },
     });
-    expect(await run('blockdev-insert-medium', { device: 'disk', 'node-name': 'n' })).toMatchObject(ok);
-    expect(await run('blockdev-insert-medium', { device: 'disk', 'node-name': 'n' })).toMatchObject(generic(/in use/));
+    expect(await run('blockdev-insert-medium', { device: 'disk', 'node-name': 'n' })).toMatchObject(
+      ok,
+    );
+    expect(await run('blockdev-insert-medium', { device: 'disk', 'node-name': 'n' })).toMatchObject(
+      generic(/in use/),
+    );
     expect(await run('blockdev-close-tray', { device: 'disk' })).toMatchObject(ok);
     expect(await run('blockdev-remove-medium', { id: 'cd0' })).toMatchObject(generic(/tray/));
     expect(await run('eject', { id: 'cd0' })).toMatchObject(ok);
-    expect(queryBlock()[0]).toMatchObject({ tray_open: true });
-    expect(queryBlock()[0]).not.toHaveProperty('inserted');
-    expect(await run('blockdev-insert-medium', { id: 'cd0', 'node-name': 'none' })).toMatchObject(generic(/none/));
+    expect((await queryBlock())[0]).toMatchObject({ tray_open: true });
+    expect((await queryBlock())[0]).not.toHaveProperty('inserted');
+    expect(await run('blockdev-insert-medium', { id: 'cd0', 'node-name': 'none' })).toMatchObject(
+      generic(/none/),
+    );
   });
 
   test('blockdev-change-medium', async () => {
     await cdDrive();
     const filename = makeImage(folder, 'medium.img', 64 * KIB, 1);
-    const change = (more: object) => run('blockdev-change-medium', { device: 'disk', filename, format: 'raw', ...more });
+    const change = (more: object) =>
+      run('blockdev-change-medium', { device: 'disk', filename, format: 'raw', ...more });
     expect(await change({})).toMatchObject(ok);
-    expect(queryBlock()[0]?.inserted).toMatchObject({ file: filename, drv: 'raw', ro: false });
+    expect((await queryBlock())[0]?.inserted).toMatchObject({
+      file: filename,
+      drv: 'raw',
+      ro: false,
+    });
     expect(await change({ 'read-only-mode': 'read-only' })).toMatchObject(ok);
-    expect(queryBlock()[0]?.inserted).toMatchObject({ ro: true });
-    expect(await change({ 'read-only-mode': 'sometimes' })).toMatchObject(generic(/read-only-mode/));
+    expect((await queryBlock())[0]?.inserted).toMatchObject({ ro: true });
+    expect(await change({ 'read-only-mode': 'sometimes' })).toMatchObject(
+      generic(/read-only-mode/),
+    );
     expect(await change({ filename: join(folder, 'none') })).toMatchObject(generic(/none/));
     expect(await change({ format: 'nonesuch' })).toMatchObject(generic(/nonesuch/));
   });
@@ -237,17 +304,29 @@ describe('media', () => {
     ['blockdev-insert-medium', { 'node-name': 'n' }],
     ['blockdev-change-medium', { filename: 'x' }],
     ['eject', {}],
-  ])('%s: unknown drives are DeviceNotFound, both or none of the names are not', async (name, args) => {
-    await addNull('n');
-    expect(await run(name, { device: 'none', ...args })).toMatchObject(notFound(/none/));
-    expect(await run(name, { id: 'none', ...args })).toMatchObject(notFound(/none/));
-    expect(await run(name, args)).toMatchObject(generic(/device and id/));
-    expect(await run(name, { device: 'a', id: 'b', ...args })).toMatchObject(generic(/device and id/));
-  });
+  ])(
+    '%s: unknown drives are DeviceNotFound, both or none of the names are not',
+    async (name, args) => {
+      await addNull('n');
+      expect(await run(name, { device: 'none', ...args })).toMatchObject(notFound(/none/));
+      expect(await run(name, { id: 'none', ...args })).toMatchObject(notFound(/none/));
+      expect(await run(name, args)).toMatchObject(generic(/device and id/));
+      expect(await run(name, { device: 'a', id: 'b', ...args })).toMatchObject(
+        generic(/device and id/),
+      );
+    },
+  );
 
   test('a drive whose medium is fixed', async () => {
-    await BlockBackend.open({ driver: 'null-co', size: MIB }, { name: 'disk' }).then((blk) => blk.attachDevice({}, 'hd0'));
-    for (const name of ['blockdev-open-tray', 'blockdev-close-tray', 'blockdev-remove-medium', 'eject']) {
+    await BlockBackend.open({ driver: 'null-co', size: MIB }, { name: 'disk' }).then((blk) =>
+      blk.attachDevice({}, 'hd0'),
+    );
+    for (const name of [
+      'blockdev-open-tray',
+      'blockdev-close-tray',
+      'blockdev-remove-medium',
+      'eject',
+    ]) {
       expect(await run(name, { id: 'hd0' })).toMatchObject(generic(/removable/));
     }
   });
@@ -258,22 +337,48 @@ const OFF = { bps: 0, bps_rd: 0, bps_wr: 0, iops: 0, iops_rd: 0, iops_wr: 0 };
 describe('limits', () => {
   test('block_set_io_throttle', async () => {
     const [blk] = await cdDrive({ driver: 'null-co', size: MIB });
-    expect(await run('block_set_io_throttle', { id: 'cd0', ...OFF, iops: 100, iops_max: 200, iops_max_length: 2 })).toMatchObject(ok);
-    expect(blk.ioLimits).toMatchObject({ 'iops-total': 100, 'iops-total-max': 200, 'iops-total-max-length': 2 });
+    expect(
+      await run('block_set_io_throttle', {
+        id: 'cd0',
+        ...OFF,
+        iops: 100,
+        iops_max: 200,
+        iops_max_length: 2,
+      }),
+    ).toMatchObject(ok);
+    expect(blk.ioLimits).toMatchObject({
+      'iops-total': 100,
+      'iops-total-max': 200,
+      'iops-total-max-length': 2,
+    });
     expect(await run('block_set_io_throttle', { device: 'disk', ...OFF })).toMatchObject(ok);
     expect(blk.throttleGroup).toBeUndefined();
-    expect(await run('block_set_io_throttle', { device: 'none', ...OFF })).toMatchObject(notFound(/none/));
-    expect(await run('block_set_io_throttle', { device: 'disk', ...OFF, bps: 1, bps_rd: 1 })).toMatchObject(generic(/bps/));
-    expect(await run('block_set_io_throttle', { device: 'disk', bps: 1 })).toMatchObject(generic(/missing/));
+    expect(await run('block_set_io_throttle', { device: 'none', ...OFF })).toMatchObject(
+      notFound(/none/),
+    );
+    expect(
+      await run('block_set_io_throttle', { device: 'disk', ...OFF, bps: 1, bps_rd: 1 }),
+    ).toMatchObject(generic(/bps/));
+    expect(await run('block_set_io_throttle', { device: 'disk', bps: 1 })).toMatchObject(
+      generic(/missing/),
+    );
   });
 
   test('block-latency-histogram-set', async () => {
     await cdDrive({ driver: 'null-co', size: MIB });
-    expect(await run('block-latency-histogram-set', { id: 'cd0', boundaries: [10, 50, 100] })).toMatchObject(ok);
+    expect(
+      await run('block-latency-histogram-set', { id: 'cd0', boundaries: [10, 50, 100] }),
+    ).toMatchObject(ok);
     expect(await run('block-latency-histogram-set', { id: 'cd0' })).toMatchObject(ok);
-    expect(await run('block-latency-histogram-set', { id: 'none' })).toMatchObject(notFound(/none/));
-    expect(await run('block-latency-histogram-set', { id: 'cd0', boundaries: [5, 1] })).toMatchObject(generic(/bound/));
-    expect(await run('block-latency-histogram-set', { id: 'cd0', boundaries: ['5'] })).toMatchObject(generic(/integer/));
+    expect(await run('block-latency-histogram-set', { id: 'none' })).toMatchObject(
+      notFound(/none/),
+    );
+    expect(
+      await run('block-latency-histogram-set', { id: 'cd0', boundaries: [5, 1] }),
+    ).toMatchObject(generic(/bound/));
+    expect(
+      await run('block-latency-histogram-set', { id: 'cd0', boundaries: ['5'] }),
+    ).toMatchObject(generic(/integer/));
   });
 });
 
@@ -282,16 +387,30 @@ describe('dirty bitmaps', () => {
     await addNull('n');
     const on = (name: string) => ({ node: 'n', name });
     for (const name of ['a', 'b']) {
-      expect(await run('block-dirty-bitmap-add', { ...on(name), granularity: 65536 })).toMatchObject(ok);
+      expect(
+        await run('block-dirty-bitmap-add', { ...on(name), granularity: 65536 }),
+      ).toMatchObject(ok);
     }
     expect(await run('block-dirty-bitmap-add', on('a'))).toMatchObject(generic(/a/));
     expect(await run('block-dirty-bitmap-disable', on('a'))).toMatchObject(ok);
     expect(await run('block-dirty-bitmap-enable', on('a'))).toMatchObject(ok);
-    expect(await run('block-dirty-bitmap-merge', { node: 'n', target: 'a', bitmaps: ['b', on('b')] })).toMatchObject(ok);
-    expect(await run('block-dirty-bitmap-merge', { node: 'n', target: 'a', bitmaps: [{ node: 'm', name: 'b' }] })).toMatchObject(generic(/another node/));
+    expect(
+      await run('block-dirty-bitmap-merge', { node: 'n', target: 'a', bitmaps: ['b', on('b')] }),
+    ).toMatchObject(ok);
+    expect(
+      await run('block-dirty-bitmap-merge', {
+        node: 'n',
+        target: 'a',
+        bitmaps: [{ node: 'm', name: 'b' }],
+      }),
+    ).toMatchObject(generic(/another node/));
     expect(await run('block-dirty-bitmap-clear', on('a'))).toMatchObject(ok);
-    expect(await run('block-dirty-bitmap-add', { ...on('c'), persistent: true })).toMatchObject(generic(/bitmaps/));
-    expect(await run('block-dirty-bitmap-clear', { node: 'm', name: 'a' })).toMatchObject(generic(/m/));
+    expect(await run('block-dirty-bitmap-add', { ...on('c'), persistent: true })).toMatchObject(
+      generic(/bitmaps/),
+    );
+    expect(await run('block-dirty-bitmap-clear', { node: 'm', name: 'a' })).toMatchObject(
+      generic(/m/),
+    );
     for (const name of ['a', 'b']) {
       expect(await run('block-dirty-bitmap-remove', on(name))).toMatchObject(ok);
     }
@@ -301,17 +420,24 @@ describe('dirty bitmaps', () => {
 
 describe('the machine', () => {
   test('stop, query-status and cont, and their events', async () => {
-    expect(await run('query-status')).toMatchObject({ return: { running: true, singlestep: false, status: 'running' } });
+    expect(await run('query-status')).toMatchObject({
+      return: { running: true, singlestep: false, status: 'running' },
+    });
     expect(await run('stop')).toMatchObject(ok);
-    expect(await run('query-status')).toMatchObject({ return: { running: false, status: 'paused' } });
+    expect(await run('query-status')).toMatchObject({
+      return: { running: false, status: 'paused' },
+    });
     expect(await run('cont')).toMatchObject(ok);
-    expect(await run('query-status')).toMatchObject({ return: { running: true, status: 'running' } });
+    expect(await run('query-status')).toMatchObject({
+      return: { running: true, status: 'running' },
+    });
     expect(qmp.takeEvents().map(({ event }) => event)).toEqual(['STOP', 'RESUME']);
   });
 });
 
 describe('objects', () => {
-  const group = (id: string, more = {}) => run('object-add', { 'qom-type': 'throttle-group', id, ...more });
+  const group = (id: string, more = {}) =>
+    run('object-add', { 'qom-type': 'throttle-group', id, ...more });
 
   afterEach(() => {
     for (const one of ThrottleGroup.all()) one.delete();
@@ -320,10 +446,17 @@ describe('objects', () => {
   test('TQ-10: a group object with limits; a name twice, wrong limits and a use of it are refused', async () => {
     expect(await group('g', { limits: { 'iops-total': 100 } })).toMatchObject(ok);
     expect(await group('g')).toMatchObject(generic(/g/));
-    expect(await group('h', { limits: { 'bps-total': 1, 'bps-read': 1 } })).toMatchObject(generic(/bps/));
+    expect(await group('h', { limits: { 'bps-total': 1, 'bps-read': 1 } })).toMatchObject(
+      generic(/bps/),
+    );
     expect(await run('qom-get', { path: 'h', property: 'limits' })).toMatchObject(notFound(/h/));
     await addNull('n');
-    await run('blockdev-add', { driver: 'throttle', 'node-name': 't', 'throttle-group': 'g', file: 'n' });
+    await run('blockdev-add', {
+      driver: 'throttle',
+      'node-name': 't',
+      'throttle-group': 'g',
+      file: 'n',
+    });
     expect(await run('object-del', { id: 'g' })).toMatchObject(generic(/used/));
     await run('blockdev-del', { 'node-name': 't' });
     expect(await run('object-del', { id: 'g' })).toMatchObject(ok);
@@ -332,7 +465,8 @@ describe('objects', () => {
 
   test('TQ-11: limits that are not given keep their value, and the merged set is checked', async () => {
     await group('g', { limits: { 'iops-total': 100, 'iops-size': 4096 } });
-    const set = (value: unknown) => run('qom-set', { path: '/objects/g', property: 'limits', value });
+    const set = (value: unknown) =>
+      run('qom-set', { path: '/objects/g', property: 'limits', value });
     expect(await set({ 'iops-total': 200 })).toMatchObject(ok);
     expect(await run('qom-get', { path: 'g', property: 'limits' })).toMatchObject({
       return: { 'iops-total': 200, 'iops-size': 4096, 'bps-total': 0, 'bps-total-max-length': 1 },
@@ -340,35 +474,58 @@ describe('objects', () => {
     expect(await set({ 'iops-read': 1 })).toMatchObject(generic(/iops/));
     expect(await set(5)).toMatchObject(generic(/object/));
     expect(await set({ 'iops-total': '5' })).toMatchObject(generic(/whole number/));
-    expect(await run('qom-get', { path: 'g', property: 'x-iops-total' })).toMatchObject({ return: 200 });
+    expect(await run('qom-get', { path: 'g', property: 'x-iops-total' })).toMatchObject({
+      return: 200,
+    });
   });
 
   test('TQ-12: single properties come with the object, and cannot be changed afterwards', async () => {
-    expect(await group('g', { 'x-iops-total': 5, limits: { 'iops-total': 1, 'bps-total': 7 } })).toMatchObject(ok);
+    expect(
+      await group('g', { 'x-iops-total': 5, limits: { 'iops-total': 1, 'bps-total': 7 } }),
+    ).toMatchObject(ok);
     expect(await run('qom-get', { path: 'g', property: 'limits' })).toMatchObject({
       return: { 'iops-total': 5, 'bps-total': 7 },
     });
-    expect(await run('qom-set', { path: 'g', property: 'x-iops-total', value: 6 })).toMatchObject(generic(/cannot be changed/));
+    expect(await run('qom-set', { path: 'g', property: 'x-iops-total', value: 6 })).toMatchObject(
+      generic(/cannot be changed/),
+    );
   });
 
   test('TQ-13: lengths above 2^32 - 1 are refused', async () => {
-    const limits = (length: number) => ({ limits: { 'bps-total': 1, 'bps-total-max': 2, 'bps-total-max-length': length } });
+    const limits = (length: number) => ({
+      limits: { 'bps-total': 1, 'bps-total-max': 2, 'bps-total-max-length': length },
+    });
     expect(await group('g', limits(2 ** 32))).toMatchObject(generic(/4294967295/));
     expect(await group('g', limits(2 ** 32 - 1))).toMatchObject(ok);
   });
 
   test('an IOThread has the properties that QEMU gives it', async () => {
-    expect(await run('object-add', { 'qom-type': 'iothread', id: 'io0', 'poll-max-ns': 5 })).toMatchObject(ok);
-    expect(await run('qom-get', { path: 'io0', property: 'poll-max-ns' })).toMatchObject({ return: 5 });
-    expect(await run('qom-get', { path: 'io0', property: 'type' })).toMatchObject({ return: 'iothread' });
-    expect(await run('qom-set', { path: 'io0', property: 'poll-max-ns', value: -1 })).toMatchObject(generic(/poll-max-ns/));
-    expect(await run('qom-set', { path: 'io0', property: 'nonesuch', value: 1 })).toMatchObject(generic(/nonesuch/));
-    expect(await run('qom-get', { path: 'io0', property: 'nonesuch' })).toMatchObject(generic(/nonesuch/));
+    expect(
+      await run('object-add', { 'qom-type': 'iothread', id: 'io0', 'poll-max-ns': 5 }),
+    ).toMatchObject(ok);
+    expect(await run('qom-get', { path: 'io0', property: 'poll-max-ns' })).toMatchObject({
+      return: 5,
+    });
+    expect(await run('qom-get', { path: 'io0', property: 'type' })).toMatchObject({
+      return: 'iothread',
+    });
+    expect(await run('qom-set', { path: 'io0', property: 'poll-max-ns', value: -1 })).toMatchObject(
+      generic(/poll-max-ns/),
+    );
+    expect(await run('qom-set', { path: 'io0', property: 'nonesuch', value: 1 })).toMatchObject(
+      generic(/nonesuch/),
+    );
+    expect(await run('qom-get', { path: 'io0', property: 'nonesuch' })).toMatchObject(
+      generic(/nonesuch/),
+    );
     expect(await run('qom-list', { path: 'io0' })).toMatchObject({
       return: expect.arrayContaining([{ name: 'poll-max-ns', type: 'int' }]),
     });
     expect(await run('qom-list', { path: '/objects' })).toMatchObject({
-      return: [{ name: 'type', type: 'string' }, { name: 'io0', type: 'child<iothread>' }],
+      return: [
+        { name: 'type', type: 'string' },
+        { name: 'io0', type: 'child<iothread>' },
+      ],
     });
     expect(await run('object-del', { id: 'io0' })).toMatchObject(ok);
     expect(await run('qom-list', { path: 'io0' })).toMatchObject(notFound(/io0/));

@@ -31,7 +31,13 @@ describe('values', () => {
   });
 
   test('several follow each other with nothing between', () => {
-    expect(shown(read(['{"a":1}{"b":2}[3]"x"{"c":4}']))).toEqual([{ a: 1 }, { b: 2 }, [3], 'x', { c: 4 }]);
+    expect(shown(read(['{"a":1}{"b":2}[3]"x"{"c":4}']))).toEqual([
+      { a: 1 },
+      { b: 2 },
+      [3],
+      'x',
+      { c: 4 },
+    ]);
   });
 
   test('a byte at a time is as good as all at once', () => {
@@ -64,12 +70,20 @@ describe('what is wrong is told once, and reading goes on', () => {
   });
 
   test('bytes that are no UTF-8 are refused', () => {
-    const bytes = Buffer.concat([Buffer.from('["'), Buffer.from([0xc3, 0x28]), Buffer.from('"] 7')]);
+    const bytes = Buffer.concat([
+      Buffer.from('["'),
+      Buffer.from([0xc3, 0x28]),
+      Buffer.from('"] 7'),
+    ]);
     expect(shown(read([bytes]))).toEqual(['error', 7]);
   });
 
   test('a byte 0xff in the middle of a value makes a fresh start', () => {
-    const bytes = Buffer.concat([Buffer.from('{"a": [1, '), Buffer.from([0xff]), Buffer.from('{"b":2}')]);
+    const bytes = Buffer.concat([
+      Buffer.from('{"a": [1, '),
+      Buffer.from([0xff]),
+      Buffer.from('{"b":2}'),
+    ]);
     expect(shown(read([bytes]))).toEqual(['error', { b: 2 }]);
   });
 
@@ -116,9 +130,9 @@ function randomValue(random: Random, depth = 0): unknown {
     case 3:
       return (random(1_000_000) - 500_000) / 64;
     case 4:
-      return Array.from({ length: random(8) }, () =>
-        String.fromCodePoint(1 + random(0xd7fe)),
-      ).join('');
+      return Array.from({ length: random(8) }, () => String.fromCodePoint(1 + random(0xd7fe))).join(
+        '',
+      );
     case 5:
       return Array.from({ length: random(4) }, () => randomValue(random, depth + 1));
     default:

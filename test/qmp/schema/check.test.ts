@@ -19,7 +19,11 @@ import {
 const checked = (type: Type<unknown>, value: unknown, form: ValueForm = 'json'): unknown =>
   check(type.schema, value, { form, path: '' });
 
-const drive = object('Drive', { id: str, ro: optional(bool), cache: optional(object('Cache', { direct: optional(bool) })) });
+const drive = object('Drive', {
+  id: str,
+  ro: optional(bool),
+  cache: optional(object('Cache', { direct: optional(bool) })),
+});
 
 describe('JSON', () => {
   test('values of the right types pass as they are', () => {
@@ -66,10 +70,15 @@ describe('JSON', () => {
   });
 
   test('a tag adds the members of its variant, and only those', () => {
-    const shape = union('Shape', 'kind', () => ({ kind: enumeration('Kind', ['a', 'b', 'c']) }), () => ({
-      a: { members: { x: int() } },
-      c: { members: {}, open: true },
-    }));
+    const shape = union(
+      'Shape',
+      'kind',
+      () => ({ kind: enumeration('Kind', ['a', 'b', 'c']) }),
+      () => ({
+        a: { members: { x: int() } },
+        c: { members: {}, open: true },
+      }),
+    );
     expect(checked(shape, { kind: 'a', x: 1 })).toEqual({ kind: 'a', x: 1 });
     expect(checked(shape, { kind: 'b' })).toEqual({ kind: 'b' });
     expect(checked(shape, { kind: 'c', free: [1] })).toEqual({ kind: 'c', free: [1] });
@@ -85,7 +94,9 @@ describe('JSON', () => {
   });
 
   test('members that all objects have are not taken for given ones', () => {
-    expect(() => checked(object('O', { constructor: str }), {})).toThrow("'constructor' is missing");
+    expect(() => checked(object('O', { constructor: str }), {})).toThrow(
+      "'constructor' is missing",
+    );
     expect(() => checked(object('O', {}), JSON.parse('{"__proto__": 1}'))).toThrow('is unexpected');
   });
 });
