@@ -79,8 +79,15 @@ function takeFilename(bag: OptionBag): void {
     bag.withDefaultsOf(OptionBag.from(parseJson(filename)));
     return;
   }
-  if (bag.has('file')) {
-    throw optionError('filename', "and the option 'file' cannot be given both");
+  const options = Object.entries(optionsFor(filename)).map(
+    ([name, value]) => [`file.${name}`, value] as const,
+  );
+  // Further options of the file may stand beside its name: file.locking=off.
+  const other = ['file', ...options.map(([name]) => name)].find(
+    (name) => bag.peek(name) !== undefined,
+  );
+  if (other !== undefined) {
+    throw optionError('filename', `and the option '${other}' cannot be given both`);
   }
-  for (const [name, value] of Object.entries(optionsFor(filename))) bag.set(`file.${name}`, value);
+  for (const [name, value] of options) bag.set(name, value);
 }

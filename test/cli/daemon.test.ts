@@ -36,7 +36,7 @@ async function withDaemon(
     try {
       await body(qmp, child, folder);
     } finally {
-      child.kill('SIGTERM');
+      if (!child.killed) child.kill('SIGTERM');
     }
     const [code] = (await closed) as [number | null];
     expect(existsSync(socket)).toBe(false);

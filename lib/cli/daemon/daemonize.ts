@@ -23,10 +23,14 @@ export async function spawnDaemon(): Promise<number> {
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
   });
   child.stderr?.on('data', (text: Buffer) => process.stderr.write(text));
-  const ready = once(child.stdio[READY_FD] as Readable, 'data').then(() => ExitCode.ok);
+  const pipe = child.stdio[READY_FD] as Readable;
+  const ready = once(pipe, 'data').then(() => ExitCode.ok);
   const ended = once(child, 'exit').then(([code]) => (code as number | null) ?? ExitCode.failure);
   const code = await Promise.race([ready, ended]);
+  // Neither the child nor what connects to it keeps this process.
   child.unref();
+  child.stderr?.destroy();
+  pipe.destroy();
   return code;
 }
 
