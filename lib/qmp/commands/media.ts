@@ -13,6 +13,8 @@ import { bool, enumeration, optional, str } from '../schema/type.js';
 
 /** One of the two: the name of the drive, or the id of its device. */
 const drive = { device: optional(str), id: optional(str) } as const;
+/** Only the id of the device. */
+const device = { id: str } as const;
 const classes = DEVICE_NOT_FOUND;
 
 export const mediaCommands = [
@@ -30,14 +32,14 @@ export const mediaCommands = [
     classes,
     run: blockdevCloseTray,
   }),
-  command('blockdev-remove-medium', drive, {
+  command('blockdev-remove-medium', device, {
     doc: 'Takes the medium out of an open tray, or of a drive without one.',
     classes,
     run: blockdevRemoveMedium,
   }),
   command(
     'blockdev-insert-medium',
-    { ...drive, 'node-name': str },
+    { ...device, 'node-name': str },
     {
       doc: 'Puts a node into an open tray, or into a drive without one.',
       classes,

@@ -1,0 +1,178 @@
+// Runs seeded scripts of QMP commands against qemu-storage-daemon and qemu-system, and compares every
+// reply and every event, and in the end all that queries show:
+//
+//   npm run differential:qmp                       1,000 scripts of each kind
+//   npm run differential:qmp -- --kind machine --seed 7 --scripts 1
+//
+// With --built nothing is built before.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isDeepStrictEqual, parseArgs } from 'node:util';
+import { setupAndBuild } from './build.mjs';
+import { inRoot, log, main } from './lib/project.mjs';
+import { which } from './lib/run.mjs';
+import { withGenuine } from './transcripts/genuine.mjs';
+import { MACHINE_QUERIES, MachineScript } from './transcripts/machine-script.mjs';
+import { normalized } from './transcripts/normalize.mjs';
+import { Ours } from './transcripts/ours.mjs';
+import { STORAGE_QUERIES, StorageScript } from './transcripts/storage-script.mjs';
+
+const TOPIC = 'differential:qmp';
+const MIB = 1024 * 1024;
+const IMAGES = ['a.img', 'b.img', 'c.img'];
+/** Differences after which it is of no use to go on. */
+const MOST_DIFFERENCES = 20;
+
+const options = {
+  seed: { type: 'string' },
+  scripts: { type: 'string', default: '1000' },
+  commands: { type: 'string', default: '12' },
+  kind: { type: 'string', default: '' },
+  built: { type: 'boolean', default: false },
+};
+
+const KINDS = {
+  storage: {
+    program: 'qemu-storage-daemon',
+    Script: StorageScript,
+    queries: STORAGE_QUERIES,
+    args: () => [],
+    drives: () => [],
+  },
+  machine: {
+    program: 'qemu-system-x86_64',
+    Script: MachineScript,
+    queries: MACHINE_QUERIES,
+    args: (folder) => [
+      ...['-drive', 'if=none,id=cd'],
+      ...['-device', 'ide-cd,id=cd0,drive=cd'],
+      ...['-drive', `if=none,id=d1,format=raw,file=${join(folder, 'd1.img')},detect-zeroes=on`],
+      ...['-drive', `if=none,id=d2,format=raw,file=${join(folder, 'd2.img')},cache=unsafe`],
+      ...['-device', 'ide-hd,id=hd0,drive=d2'],
+    ],
+    drives: (folder) => [
+      { options: {}, settings: { name: 'cd' }, device: 'cd0', removable: true },
+      {
+        options: { driver: 'raw', filename: join(folder, 'd1.img'), 'detect-zeroes': 'on' },
+        settings: { name: 'd1' },
+      },
+      {
+        options: { driver: 'raw', filename: join(folder, 'd2.img'), cache: { 'no-flush': true } },
+        settings: { name: 'd2' },
+        device: 'hd0',
+        removable: false,
+      },
+    ],
+  },
+};
+
+function makeImages(folder) {
+  mkdirSync(folder);
+  for (const name of [...IMAGES, 'd1.img', 'd2.img']) {
+    writeFileSync(join(folder, name), Buffer.alloc(MIB, 0x11));
+  }
+  return folder;
+}
+
+/** Both sides get the same requests, with the names of their own files. */
+function localised(request, folder) {
+  return JSON.parse(JSON.stringify(request).replaceAll('IMAGES/', `${folder}/`));
+}
+
+/** The first difference, or undefined. */
+async function compare({ Script, queries }, seed, count, sides) {
+  const script = new Script(
+    seed,
+    IMAGES.map((name) => `IMAGES/${name}`),
+  );
+  const transcript = [];
+  /** What was said of the last request, for the report. */
+  const last = {};
+  for (let index = 0; index < count + queries.length; index += 1) {
+    const request = index < count ? script.next() : queries[index - count];
+    const [theirs, own] = await Promise.all(
+      sides.map(async ({ client, folder }) => {
+        const messages = await client.ask(localised(request, folder));
+        last[folder] = messages.at(-1).error?.desc;
+        return messages.map((message) => normalized(message, folder));
+      }),
+    );
+    transcript.push(request);
+    script.learn(request, own.at(-1).return !== undefined);
+    if (!isDeepStrictEqual(theirs, own))
+      return { transcript, theirs, own, said: Object.values(last) };
+  }
+  return undefined;
+}
+
+async function runScript(kind, seed, count, root, ours) {
+  const folders = ['theirs', 'ours'].map((side) => makeImages(join(root, side)));
+  const [theirFolder, ourFolder] = folders;
+  try {
+    const own = await ours.start(kind.drives(ourFolder));
+    return await withGenuine(kind.program, join(root, 'qmp'), kind.args(theirFolder), (client) =>
+      compare(kind, seed, count, [
+        { client, folder: theirFolder },
+        { client: own, folder: ourFolder },
+      ]),
+    );
+  } finally {
+    await ours.stop();
+    for (const folder of folders) rmSync(folder, { recursive: true });
+  }
+}
+
+/** Where two values part. */
+function firstDifference(one, other, path) {
+  const areObjects = [one, other].every((value) => typeof value === 'object' && value !== null);
+  if (!areObjects || Array.isArray(one) !== Array.isArray(other)) return [path, one, other];
+  const names = [...new Set([...Object.keys(one), ...Object.keys(other)])];
+  const name = names.find((each) => !isDeepStrictEqual(one[each], other[each]));
+  return name === undefined
+    ? [path, one, other]
+    : firstDifference(one[name], other[name], `${path}/${name}`);
+}
+
+function report(name, seed, { transcript, theirs, own, said }) {
+  log(TOPIC, `${name}, seed ${seed}: a difference in request ${transcript.length}`);
+  for (const request of transcript) process.stderr.write(`  ${JSON.stringify(request)}\n`);
+  for (const text of said.filter(Boolean)) process.stderr.write(`  said: ${text}\n`);
+  const [path, their, our] = firstDifference(theirs, own, '');
+  process.stderr.write(
+    `  ${path}\n  theirs: ${JSON.stringify(their)}\n  ours:   ${JSON.stringify(our)}\n`,
+  );
+}
+
+await main(import.meta, async (argv) => {
+  const { values } = parseArgs({ args: argv, options });
+  if (!values.built) await setupAndBuild({ tests: false });
+  const ours = new Ours(await import(inRoot('dist/index.mjs')));
+  const first =
+    values.seed === undefined ? 1 + Math.floor(Math.random() * 2 ** 30) : Number(values.seed);
+  const root = mkdtempSync(join(tmpdir(), 'blk-qmp-'));
+  let differences = 0;
+  try {
+    for (const [name, kind] of Object.entries(KINDS).filter(([name]) =>
+      name.includes(values.kind),
+    )) {
+      if (!which(kind.program)) {
+        log(TOPIC, `${name}: skipped, ${kind.program} is not installed`);
+        continue;
+      }
+      log(TOPIC, `${name}: ${values.scripts} scripts, the first with seed ${first}`);
+      for (let index = 0; index < Number(values.scripts); index += 1) {
+        const found = await runScript(kind, first + index, Number(values.commands), root, ours);
+        if (found === undefined) continue;
+        report(name, first + index, found);
+        differences += 1;
+        if (differences >= MOST_DIFFERENCES) return 1;
+      }
+      log(TOPIC, `${name}: ${values.scripts} scripts were compared`);
+    }
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+  log(TOPIC, differences === 0 ? 'no difference' : `${differences} differences`);
+  return differences === 0 ? 0 : 1;
+});
