@@ -23,7 +23,9 @@ const LIMITS = [
   'max-discard',
 ];
 
-const limitOptions = LIMITS.map((name): OptionDefinition => ({ name, type: 'integer' }));
+const limitOptions = LIMITS.map(
+  (name): OptionDefinition => ({ name, type: 'integer', strong: true }),
+);
 const permissionLists = ['take-child-perms', 'unshare-child-perms'].map(
   (name): OptionDefinition => ({ name, type: 'string', list: true, values: PERMISSIONS }),
 );

@@ -146,7 +146,9 @@ onEveryEngineAndHome((context) => {
     attach(blk);
     await blockdevOpenTray({ device: 'ide1' });
     expect(await codeOf(blk.pread(0, sector))).toBe('ENOMEDIUM');
-    expect(await queryBlock()).toMatchObject([{ tray_open: true, inserted: { 'node-name': 'disk' } }]);
+    expect(await queryBlock()).toMatchObject([
+      { tray_open: true, inserted: { 'node-name': 'disk' } },
+    ]);
   });
 
   test('MED-9: closing: refused, silent without a tray or when closed, else one event; a refused load is told', async () => {

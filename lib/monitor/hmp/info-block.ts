@@ -90,9 +90,7 @@ function mediumLines(medium: BlockDeviceInfo): string[] {
   const { backing_file: backing, backing_file_depth: depth, detect_zeroes: zeroes } = medium;
   return [
     line('Cache mode', cacheText(medium.cache)),
-    ...(backing === undefined
-      ? []
-      : [line('Backing file', `${backing} (chain depth: ${depth})`)]),
+    ...(backing === undefined ? [] : [line('Backing file', `${backing} (chain depth: ${depth})`)]),
     ...(zeroes === 'off' ? [] : [line('Detect zeroes', zeroes)]),
     ...throttlingLines(medium),
   ];
@@ -141,9 +139,5 @@ function backingLines(image: ImageInfo): string[] {
   const { 'backing-filename': name, 'full-backing-filename': full } = image;
   if (name === undefined) return [];
   const path = full === undefined || full === name ? '' : ` (actual path: ${full})`;
-  const format = image['backing-filename-format'];
-  return [
-    `backing file: ${name}${path}`,
-    ...(format === undefined ? [] : [`backing file format: ${format}`]),
-  ];
+  return [`backing file: ${name}${path}`];
 }

@@ -21,7 +21,10 @@ const FIELDS = [
 /** One line for each drive; empty without any. */
 export function infoBlockstats(): string {
   return queryBlockstats()
-    .map(({ device = '', stats }) => `${device}:${FIELDS.map((name) => field(stats, name)).join('')}\n`)
+    .map(
+      ({ device = '', stats }) =>
+        `${device}:${FIELDS.map((name) => field(stats, name)).join('')}\n`,
+    )
     .join('');
 }
 
