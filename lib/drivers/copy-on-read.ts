@@ -18,7 +18,7 @@ function bottomOf(options: DriverOptions): BlockNode | undefined {
   if (name === undefined) return undefined;
   const node = graph().names.node(String(name));
   const problem = node === undefined ? 'does not exist' : 'is a filter';
-  if (node !== undefined && node.filtered === undefined) return node;
+  if (node !== undefined && !node.isFilter) return node;
   const text = `the bottom node '${name}' ${problem}`;
   throw new BlockError(Errno.EINVAL, { operation: 'open', text });
 }

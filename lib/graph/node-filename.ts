@@ -92,6 +92,7 @@ export class NodeFilenames {
     const { driver, options, children, backing } = node;
     const { filename } = options;
     const below = children
+      .toReversed()
       .filter(({ edge }) => overridden || edge !== backing)
       .map(({ edge }) => [edge.name, this.#describe(edge.child).options]);
     return {

@@ -21,7 +21,6 @@ export interface ImageInfo {
   readonly 'backing-filename'?: string;
   /** Where that is, seen from here. */
   readonly 'full-backing-filename'?: string;
-  readonly 'backing-filename-format'?: string;
   /** What this one stands on: what it filters, or its backing file. */
   readonly 'backing-image'?: ImageInfo;
 }
@@ -77,19 +76,13 @@ function describesImage(node: BlockNode): boolean {
   return driver.describesImage ?? (storage !== undefined && describesImage(storage.child));
 }
 
+/** What the image itself says, whatever it stands on now. */
 function backingNames(node: BlockNode, names: NodeFilenames): Partial<ImageInfo> {
-  const backing = node.backing?.child;
-  const header = node.driver.backingFilename?.(node) ?? '';
-  if (backing === undefined && header === '') return {};
-  const full = fullBackingName(node, names);
-  return {
-    'backing-filename': header || full,
-    'full-backing-filename': full,
-    ...(backing === undefined ? {} : { 'backing-filename-format': backing.driver.name }),
-  };
-}
-
-function fullBackingName(node: BlockNode, names: NodeFilenames): string {
-  const backing = node.backing?.child;
-  return backing === undefined ? names.namedBacking(node) : names.of(backing);
+  const name = node.driver.backingFilename?.(node) ?? '';
+  if (name === '') return {};
+  try {
+    return { 'backing-filename': name, 'full-backing-filename': names.namedBacking(node) };
+  } catch {
+    return { 'backing-filename': name }; // a relative name that leads nowhere from here
+  }
 }

@@ -40,46 +40,72 @@ export interface XDbgBlockGraph {
  */
 export function xDebugQueryBlockGraph(): XDbgBlockGraph {
   const nodes = openNodes();
-  const parents: GraphParent[] = [...graph().roots, ...otherParents(nodes), ...nodes];
-  const ids = new Map(parents.map((parent, index) => [parent, index + 1]));
-  // A node that is about to close may still have its children.
-  const edges = nodes
-    .flatMap((node) => node.parents)
-    .filter(({ parent }) => ids.has(parent))
-    .map((edge) => edgeInfo(edge, ids));
-  return Object.freeze({
-    nodes: Object.freeze(parents.map((parent) => nodeInfo(parent, ids)).reverse()),
-    edges: Object.freeze(edges.reverse()),
-  });
+  const drawing = new Drawing();
+  for (const root of graph().roots) {
+    drawing.add(root, root.edge === undefined ? [] : [root.edge]);
+  }
+  for (const [job, edges] of jobsOf(nodes)) drawing.add(job, edges);
+  for (const node of nodes)
+    drawing.add(
+      node,
+      node.children.map(({ edge }) => edge),
+    );
+  return drawing.result();
 }
 
-/** Jobs: nobody but their edges knows them. */
-function otherParents(nodes: readonly BlockNode[]): Set<GraphParent> {
-  const parents = nodes.flatMap((node) => node.parents.map(({ parent }) => parent));
-  return new Set(
-    parents.filter((parent) => !(parent instanceof BlockNode || parent instanceof GraphRoot)),
-  );
+/** Numbers in the order in which parents and children are first met, as QEMU gives them. */
+class Drawing {
+  readonly #ids = new Map<GraphParent, number>();
+  readonly #nodes: XDbgBlockGraphNode[] = [];
+  readonly #edges: XDbgBlockGraphEdge[] = [];
+
+  add(parent: GraphParent, edges: readonly Edge[]): void {
+    const node = { id: this.#id(parent), type: parent.kind, name: nameOf(parent) };
+    this.#nodes.push(Object.freeze(node));
+    for (const edge of edges) this.#edges.push(this.#edgeInfo(edge));
+  }
+
+  result(): XDbgBlockGraph {
+    return Object.freeze({
+      nodes: Object.freeze(this.#nodes.toReversed()),
+      edges: Object.freeze(this.#edges.toReversed()),
+    });
+  }
+
+  #id(parent: GraphParent): number {
+    const id = this.#ids.get(parent) ?? this.#ids.size + 1;
+    this.#ids.set(parent, id);
+    return id;
+  }
+
+  #edgeInfo({ parent, child, name, permissions, shared }: Edge): XDbgBlockGraphEdge {
+    return Object.freeze({
+      parent: this.#id(parent),
+      child: this.#id(child),
+      name,
+      perm: namesOf(permissions),
+      'shared-perm': namesOf(shared),
+    });
+  }
+}
+
+/** In the order in which QEMU lists them. */
+function namesOf(bits: number): readonly PermissionName[] {
+  return Object.freeze(permissionNames(bits).reverse());
+}
+
+/** Nobody but their edges knows them. */
+function jobsOf(nodes: readonly BlockNode[]): Map<GraphParent, Edge[]> {
+  const jobs = new Map<GraphParent, Edge[]>();
+  for (const edge of nodes.flatMap((node) => node.parents)) {
+    const { parent } = edge;
+    if (parent instanceof BlockNode || parent instanceof GraphRoot) continue;
+    jobs.set(parent, [...(jobs.get(parent) ?? []), edge]);
+  }
+  return jobs;
 }
 
 function nameOf(parent: GraphParent & { readonly name?: string }): string {
   if (parent instanceof GraphRoot) return parent.deviceName || parent.attachedId;
   return parent.name ?? parent.describe();
-}
-
-function nodeInfo(parent: GraphParent, ids: ReadonlyMap<GraphParent, number>): XDbgBlockGraphNode {
-  const id = ids.get(parent) as number;
-  return Object.freeze({ id, type: parent.kind, name: nameOf(parent) });
-}
-
-function edgeInfo(
-  { parent, child, name, permissions, shared }: Edge,
-  ids: ReadonlyMap<GraphParent, number>,
-): XDbgBlockGraphEdge {
-  return Object.freeze({
-    parent: ids.get(parent) as number,
-    child: ids.get(child) as number,
-    name,
-    perm: Object.freeze(permissionNames(permissions)),
-    'shared-perm': Object.freeze(permissionNames(shared)),
-  });
 }

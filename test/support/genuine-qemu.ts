@@ -77,7 +77,9 @@ async function start(
     });
     // Only whoever starts it waits for it.
     failed.catch(() => {});
-    const [qmp, greeting] = await Promise.race([connected.then(QmpClient.over), failed]);
+    // A connection without a greeting is that of a program that ends, and says why.
+    const greeted = connected.then((socket) => QmpClient.over(socket)).catch(() => failed);
+    const [qmp, greeting] = await Promise.race([greeted, failed]);
     await qmp.negotiate();
     const stop = async (): Promise<string> => {
       // It may have ended by itself, or end before it answers.

@@ -139,9 +139,5 @@ function backingLines(image: ImageInfo): string[] {
   const { 'backing-filename': name, 'full-backing-filename': full } = image;
   if (name === undefined) return [];
   const path = full === undefined || full === name ? '' : ` (actual path: ${full})`;
-  const format = image['backing-filename-format'];
-  return [
-    `backing file: ${name}${path}`,
-    ...(format === undefined ? [] : [`backing file format: ${format}`]),
-  ];
+  return [`backing file: ${name}${path}`];
 }
