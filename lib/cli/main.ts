@@ -6,6 +6,7 @@ import { addBench } from './commands/bench.js';
 import { addDemo } from './commands/demo.js';
 import { addGraph } from './commands/graph.js';
 import { addInfo } from './commands/info.js';
+import { addIo } from './commands/io.js';
 import { CliError, ExitCode } from './shared/cli-error.js';
 
 /** Read from the file, so that neither --version nor --help needs the addon. */
@@ -27,6 +28,8 @@ function makeProgram(): Command {
     .version(packageVersion())
     .configureHelp({ optionDescription: describeOption })
     .exitOverride()
+    // `blk io` has options with the names of blk's own.
+    .enablePositionalOptions()
     .configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, 'blk: ')),
     });
@@ -35,6 +38,7 @@ function makeProgram(): Command {
   addBench(program);
   addGraph(program);
   addInfo(program);
+  addIo(program);
   return program;
 }
 
