@@ -187,6 +187,8 @@ export {
   xBlockdevSetIothread,
 } from './monitor/set-iothread.js';
 export { blockSetWriteThreshold, type WriteThresholdArguments } from './monitor/write-threshold.js';
+export type { OutputSink } from './qemu-io/command.js';
+export { runQemuIoCommand } from './qemu-io/qemu-io.js';
 export type { Bucket, CompleteLimits, ThrottleLimits } from './throttle/limits.js';
 export {
   type BucketInfo,

@@ -6,7 +6,6 @@
 // With --built nothing is built before.
 import { parseArgs } from 'node:util';
 import { setupAndBuild } from './build.mjs';
-import { checkInput, randomLine } from './fuzz-io/target.mjs';
 import { wholeNumber } from './lib/options.mjs';
 import { log, main } from './lib/project.mjs';
 
@@ -23,14 +22,18 @@ await main(import.meta, async (argv) => {
   const first = wholeNumber('seed', values.seed, 0);
   const inputs = wholeNumber('inputs', values.inputs, 1);
   if (!values.built) await setupAndBuild();
+  // Here and not above, as it uses what was built.
+  const { checkInput, endFuzzing, randomLine } = await import('./fuzz-io/target.mjs');
   log(TOPIC, `seed ${first}, ${inputs} inputs`);
   for (let index = 0; index < inputs; index += 1) {
     const line = randomLine(first + index);
     const problem = await checkInput(line);
     if (problem === undefined) continue;
     log(TOPIC, `seed ${first + index}: ${JSON.stringify(line)}: ${problem}`);
+    await endFuzzing();
     return 1;
   }
+  await endFuzzing();
   log(TOPIC, `${inputs} inputs, nothing found`);
   return 0;
 });

@@ -5,6 +5,7 @@ import { commandLine } from '../differential-io/generator.mjs';
 const { Getopt } = await import('../../dist/qemu-io/getopt.js');
 const { parseInteger, parseSize } = await import('../../dist/qemu-io/numbers.js');
 const { parseOptionList } = await import('../../dist/qemu-io/option-list.js');
+const { BlockBackend } = await import('../../dist/index.mjs');
 const { QemuIo } = await import('../../dist/qemu-io/qemu-io.js');
 const { splitCommand } = await import('../../dist/qemu-io/tokens.js');
 const { parseArguments } = await import('../../dist/cli/io/arguments.js');
@@ -12,6 +13,9 @@ const { parseArguments } = await import('../../dist/cli/io/arguments.js');
 const INT64_MAX = 2n ** 63n - 1n;
 const ERRNOS = [-22n, -34n];
 const SPECS = ['bCl:pP:qs:v', 'CP:qv', 'm:', 'c:o:rw', 'Cq', 'snCro:ki:t:d:U', ':a:;b', ''];
+
+/** For time, or for ever. */
+const WAITING = ['sleep', 'wait_break'];
 
 const pieces = [
   'read', 'write', 'aio_write', 'open', 'reopen', 'help', 'truncate', 'break', 'sleep', 'alloc',
@@ -73,14 +77,25 @@ function checkOptions(words) {
   return undefined;
 }
 
-/** Runs it where there is no disk, so that everything but requests is tried. */
+/** Nothing is read from it, and nothing is written. */
+let disk;
+
+/** Runs it on a disk that does nothing, as a monitor would, so that no file is opened. */
 async function checkCommand(line) {
+  disk ??= await BlockBackend.open({ driver: 'null-co', size: 1 << 20 });
   const lines = [];
   const sink = { out: (text) => lines.push(text), err: (text) => lines.push(text) };
-  const result = await new QemuIo({ sink }).run(line);
+  const result = await new QemuIo({ sink, blk: disk }).run(line);
   if (!Number.isInteger(result) || result > 0 || result < -4095) return `it ended with ${result}`;
-  if (result < 0 && lines.length === 0) return 'it failed without a word';
+  // These two tell their failure by the exit code alone.
+  const silent = /^ *(?:f|flush|i|info)(?: |$)/.test(line);
+  if (result < 0 && lines.length === 0 && !silent) return 'it failed without a word';
   return lines.every((text) => typeof text === 'string') ? undefined : 'a line is no string';
+}
+
+/** Closes what was opened. */
+export async function endFuzzing() {
+  await disk?.close();
 }
 
 /** A sentence about what is wrong; undefined: nothing. */
@@ -96,8 +111,7 @@ export async function checkInput(line) {
     if (problem !== undefined) return problem;
     parseOptionList(line, { implied: 'file', warn: () => undefined });
     parseArguments(words, () => undefined);
-    // Sleeping is nothing to be fuzzed.
-    return words[0] === 'sleep' ? undefined : await checkCommand(line);
+    return WAITING.includes(words[0]) ? undefined : await checkCommand(line);
   } catch (error) {
     return `it threw ${error.stack}`;
   }
