@@ -19,6 +19,8 @@ import { which } from './lib/run.mjs';
 
 const TOPIC = 'differential:io';
 const SHOWN = 10;
+/** Of qemu-io, by mistakes of its own. */
+const CRASHES = ['SIGSEGV', 'SIGABRT', 'SIGFPE'];
 
 const options = {
   seed: { type: 'string', default: String(1 + Math.floor(Math.random() * 2 ** 31)) },
@@ -33,10 +35,11 @@ function shown({ args, input }) {
   return input === undefined ? words : `${words} <<< ${JSON.stringify(input)}`;
 }
 
-/** 'same', 'hung' or a sentence. */
+/** 'same', 'hung', 'crashed' or a sentence. */
 async function compareLine(line, asProcess, folder) {
   const theirs = await runQemuIo(line, freshFolder(join(folder, 'theirs')));
   if (theirs.code === 'SIGKILL') return 'hung';
+  if (CRASHES.includes(theirs.code)) return 'crashed';
   const run = asProcess ? runBinary : runHere;
   const ours = await run(line, freshFolder(join(folder, 'ours')));
   return differenceOf(ours, theirs) ?? 'same';
@@ -54,7 +57,7 @@ await main(import.meta, async (argv) => {
   if (!values.built) await setupAndBuild();
   log(TOPIC, `seed ${first}, ${lines} lines, ${Math.min(lines, processes)} of them as processes`);
   const folder = mkdtempSync(join(tmpdir(), 'block-backend-differential-io-'));
-  const tally = { same: 0, hung: 0, different: 0 };
+  const tally = { same: 0, hung: 0, crashed: 0, different: 0 };
   try {
     for (let index = 0; index < lines; index += 1) {
       const asProcess = index < processes;
@@ -68,7 +71,8 @@ await main(import.meta, async (argv) => {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  const { same, hung, different } = tally;
-  log(TOPIC, `${same} the same, ${hung} that qemu-io never ends, ${different} different`);
+  const { same, hung, crashed, different } = tally;
+  const ends = `${hung} that qemu-io never ends, ${crashed} that crash it`;
+  log(TOPIC, `${same} the same, ${ends}, ${different} different`);
   return different === 0 ? 0 : 1;
 });

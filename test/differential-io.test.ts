@@ -6,7 +6,13 @@ import { describeWith } from './support/tools.js';
 
 function run(script: string, ...options: string[]): string {
   const seed = chooseSeed();
-  const args = [join(__dirname, '../scripts', script), '--built', '--seed', String(seed), ...options];
+  const args = [
+    join(__dirname, '../scripts', script),
+    '--built',
+    '--seed',
+    String(seed),
+    ...options,
+  ];
   const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`seed ${seed}: ${stderr}`);
   return stderr;
@@ -14,7 +20,9 @@ function run(script: string, ...options: string[]): string {
 
 describeWith(['qemu-io'], 'differential:io', () => {
   test('io: 60 command lines say and do what they do in qemu-io', () => {
-    expect(run('differential-io.mjs', '--lines', '60', '--processes', '6')).toContain('0 different');
+    expect(run('differential-io.mjs', '--lines', '60', '--processes', '6')).toContain(
+      '0 different',
+    );
   }, 300_000);
 });
 

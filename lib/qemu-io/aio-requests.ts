@@ -7,7 +7,11 @@ export class AioRequests {
   }
 
   /** @param report tells the outcome; what it throws comes out of the next `finished()`. */
-  start(request: Promise<number>, report: (result: number) => void, failed: (error: unknown) => void): void {
+  start(
+    request: Promise<number>,
+    report: (result: number) => void,
+    failed: (error: unknown) => void,
+  ): void {
     const told = request.then(report, failed).finally(() => this.#pending.delete(told));
     this.#pending.add(told);
   }

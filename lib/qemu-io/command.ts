@@ -1,7 +1,7 @@
 // What a command is, and what it sees of its surroundings.
 
-import type { PermissionName } from '../graph/permissions.js';
 import type { BlockBackend } from '../block-backend.js';
+import type { PermissionName } from '../graph/permissions.js';
 import type { AioRequests } from './aio-requests.js';
 
 /** Where a line of output goes. Lines have no newline at their end. */
@@ -35,6 +35,8 @@ export interface CommandEnvironment extends OutputSink {
   hasQuit: boolean;
   /** An error, with the name of the program before it where there is one. */
   complain(text: string): void;
+  /** What should be done otherwise; the first line gets a word before it. */
+  warn(lines: readonly string[]): void;
   /**
    * Waits for a request or several. Where nobody else could let requests go on that wait at
    * breakpoints, it does so itself, and complains.
@@ -42,6 +44,8 @@ export interface CommandEnvironment extends OutputSink {
   wait<T>(promise: Promise<T>): Promise<T>;
   /** Remembers breakpoints of this tag. */
   noteBreakpoint(tag: string): void;
+  /** So many requests are about to go on that waited under it. */
+  noteResumed(tag: string, requests: number): void;
   /** Nothing is under way but what waits at breakpoints, and nobody else could change that. */
   isStuck(): boolean;
 }

@@ -33,14 +33,31 @@ function failure(errno: bigint, rest: string): Parsed {
   return rest === '' ? errno : EINVAL;
 }
 
-function parseHexadecimal(text: string): Parsed {
-  const match = HEXADECIMAL.exec(text);
-  if (match === null) return EINVAL;
-  const [whole, digits = ''] = match;
-  const value = BigInt(`0x${digits}`);
+/** Behind '0x' a suffix is on its way out; B and E are digits there. */
+const OLD_SUFFIX = 'Using a multiplier suffix on hex numbers is deprecated: ';
+
+interface Integral {
+  readonly value: bigint;
+  readonly rest: string;
+  readonly isHexadecimal: boolean;
+}
+
+/** The digits before a fraction or suffix, or a negative errno. */
+function parseIntegral(text: string): Integral | bigint {
+  const decimal = DECIMAL.exec(text);
+  if (decimal === null) return EINVAL;
+  const [whole, sign, digits = ''] = decimal;
+  const value = BigInt(digits);
   const rest = text.slice(whole.length);
-  if (value > INT64_MAX) return failure(ERANGE, rest);
-  return rest === '' ? value : EINVAL;
+  if (value > UINT64_MAX) return failure(ERANGE, rest);
+  if (sign === '-') return EINVAL;
+  if (value !== 0n || !/^[xX]/.test(rest)) return { value, rest, isHexadecimal: false };
+  const [all, hexadecimal] = HEXADECIMAL.exec(text) ?? [];
+  if (all === undefined) return EINVAL;
+  const left = text.slice(all.length);
+  const large = BigInt(`0x${hexadecimal}`);
+  if (large > UINT64_MAX) return failure(ERANGE, left);
+  return left.startsWith('.') ? EINVAL : { value: large, rest: left, isHexadecimal: true };
 }
 
 /** What stands behind the integral part: the fraction in units of 2^-64, and the rest. */
@@ -55,26 +72,23 @@ function splitFraction(text: string): { fraction: bigint; rest: string } | undef
 }
 
 /**
- * '64k' -> 65536n: bytes, decimal or hexadecimal; decimal ones may have a suffix of B, K, M, G, T, P
- * or E (powers of 1024), and then a fraction, which is rounded to the nearest byte. -EINVAL: it is no
- * number. -ERANGE: it has more than 63 bits. (util/cutils.c: qemu_strtosz)
+ * '64k' -> 65536n: bytes, decimal or hexadecimal; they may have a suffix of B, K, M, G, T, P or E
+ * (powers of 1024), and decimal ones then a fraction, which is rounded to the nearest byte. -EINVAL:
+ * it is no number. -ERANGE: it has more than 63 bits. (util/cutils.c: qemu_strtosz)
+ *
+ * @param warn hears of what is on its way out.
  */
-export function parseSize(text: string): Parsed {
-  const match = DECIMAL.exec(text);
-  if (match === null) return EINVAL;
-  const [whole, sign, digits = ''] = match;
-  const value = BigInt(digits);
-  const tail = text.slice(whole.length);
-  if (value > UINT64_MAX) return failure(ERANGE, tail);
-  if (sign === '-') return EINVAL;
-  if (value === 0n && /^[xX]/.test(tail)) return parseHexadecimal(text);
-  const split = splitFraction(tail);
+export function parseSize(text: string, warn: (text: string) => void = () => undefined): Parsed {
+  const integral = parseIntegral(text);
+  if (typeof integral === 'bigint') return integral;
+  const split = splitFraction(integral.rest);
   if (split === undefined) return EINVAL;
   const { fraction } = split;
   const factor = multiplier(split.rest[0]);
+  if (factor !== undefined && integral.isHexadecimal) warn(OLD_SUFFIX + text);
   const rest = factor === undefined ? split.rest : split.rest.slice(1);
   if ((factor ?? 1n) === 1n && fraction !== 0n) return EINVAL;
-  const scaled = ((value << 64n) | fraction) * (factor ?? 1n);
+  const scaled = ((integral.value << 64n) | fraction) * (factor ?? 1n);
   const bytes = (scaled + (1n << 63n)) >> 64n;
   if (bytes > INT64_MAX) return failure(ERANGE, rest);
   return rest === '' ? bytes : EINVAL;

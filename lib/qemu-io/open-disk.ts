@@ -1,8 +1,9 @@
 // From what qemu-io is told about a disk to an open backend.
 
+import { statSync } from 'node:fs';
 import { BlockBackend } from '../block-backend.js';
 import { BlockError } from '../errors/block-error.js';
-import { findDriver } from '../graph/driver-definition.js';
+import { type DriverOptions, findDriver } from '../graph/driver-definition.js';
 import { JSON_PREFIX, optionsFor } from '../graph/filename.js';
 import type { ImageOptions } from '../graph/image-options.js';
 import { OptionBag, type OptionScalar } from '../graph/option-bag.js';
@@ -12,6 +13,8 @@ import type { OpenModes } from './modes.js';
 import { parseSize } from './numbers.js';
 import type { OptionList } from './option-list.js';
 import { qemuText } from './qemu-text.js';
+
+const HOST_DEVICE = 'host_device';
 
 type FlatOptions = Record<string, OptionScalar>;
 
@@ -46,7 +49,23 @@ function withName(options: FlatOptions, name: string): void {
     return;
   }
   const prefix = protocolOf(options.driver) === undefined ? 'file.' : '';
-  for (const [key, value] of Object.entries(optionsFor(name))) options[prefix + key] ??= value;
+  const named = optionsFor(name);
+  const driver = isDevice(named) ? HOST_DEVICE : named.driver;
+  for (const [key, value] of Object.entries({ ...named, driver })) {
+    if (value !== undefined) options[prefix + key] ??= value;
+  }
+}
+
+/** qemu-io looks whether a file is a device, unlike this package. */
+function isDevice({ driver, filename }: DriverOptions): boolean {
+  if (driver !== 'file' || typeof filename !== 'string') return false;
+  try {
+    const stat = statSync(filename);
+    return stat.isBlockDevice() || stat.isCharacterDevice();
+  } catch {
+    // Opening it will tell why.
+    return false;
+  }
 }
 
 function protocolOf(driver: OptionScalar | undefined) {
@@ -68,7 +87,7 @@ function withModes(options: FlatOptions, modes: OpenModes): void {
     ['image.', options['image.driver']],
     ['file.image.', options['file.image.driver']],
   ] as const) {
-    if (driver === 'file' || driver === 'host_device') options[`${prefix}aio`] ??= modes.aio;
+    if (driver === 'file' || driver === HOST_DEVICE) options[`${prefix}aio`] ??= modes.aio;
   }
 }
 

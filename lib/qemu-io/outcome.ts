@@ -1,6 +1,7 @@
 import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
-import { parseSize, type Parsed, sizeError } from './numbers.js';
+import type { CommandEnvironment } from './command.js';
+import { parseSize, sizeError } from './numbers.js';
 
 /** A reason that has been told; `errno` is what the command returns. */
 export class CommandFailure extends Error {
@@ -23,14 +24,18 @@ export async function outcomeOf(request: Promise<number>): Promise<number> {
 }
 
 /** Ends the command after saying why. */
-export function refuse(say: (line: string) => void, line: string, errno: number = Errno.EINVAL): never {
+export function refuse(
+  say: (line: string) => void,
+  line: string,
+  errno: number = Errno.EINVAL,
+): never {
   say(line);
   throw new CommandFailure(errno);
 }
 
 /** A size or an offset; ends the command after saying what is wrong with it. */
-export function readSize(say: (line: string) => void, text: string, shown = text): bigint {
-  const value: Parsed = parseSize(text);
-  if (value < 0n) refuse(say, sizeError(value, shown), Number(value));
+export function readSize(io: CommandEnvironment, text: string, shown = text): bigint {
+  const value = parseSize(text, (warning) => io.warn([warning]));
+  if (value < 0n) refuse((line) => io.out(line), sizeError(value, shown), Number(value));
   return value;
 }

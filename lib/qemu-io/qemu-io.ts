@@ -1,5 +1,5 @@
 import type { BlockBackend } from '../block-backend.js';
-import { blkdebug } from '../drivers/blkdebug-control.js';
+import { type Blkdebug, blkdebug } from '../drivers/blkdebug-control.js';
 import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import { AioRequests } from './aio-requests.js';
@@ -36,7 +36,8 @@ export class QemuIo implements CommandEnvironment {
   readonly imageOptions: boolean;
   readonly #sink: OutputSink;
   readonly #program: string | undefined;
-  readonly #tags = new Set<string>();
+  /** How many requests were seen to wait under the tags of breakpoints. */
+  readonly #stopped = new Map<string, number>();
 
   constructor({ sink, blk, host, program, misalign, imageOptions }: QemuIoSettings) {
     this.#sink = sink;
@@ -69,7 +70,9 @@ export class QemuIo implements CommandEnvironment {
     try {
       const refused = await this.#permit(command);
       if (refused < 0) return refused;
-      return Math.min(await command.run(this, argv), 0);
+      const result = await command.run(this, argv);
+      await this.#tellStopped();
+      return Math.min(result, 0);
     } catch (error) {
       if (error instanceof CommandFailure) return error.errno;
       throw error;
@@ -96,8 +99,21 @@ export class QemuIo implements CommandEnvironment {
     this.#sink.err(this.#program === undefined ? text : `${this.#program}: ${text}`);
   }
 
+  warn([first = '', ...others]: readonly string[]): void {
+    this.complain(`warning: ${first}`);
+    for (const line of others) this.err(line);
+  }
+
   noteBreakpoint(tag: string): void {
-    this.#tags.add(tag);
+    if (!this.#stopped.has(tag)) this.#stopped.set(tag, 0);
+  }
+
+  noteResumed(tag: string, requests: number): void {
+    if (this.host !== undefined) {
+      for (let told = 0; told < requests; told += 1)
+        this.out(`blkdebug: Resuming request '${tag}'`);
+    }
+    this.#stopped.set(tag, Math.max(0, (this.#stopped.get(tag) ?? 0) - requests));
   }
 
   isStuck(): boolean {
@@ -107,12 +123,12 @@ export class QemuIo implements CommandEnvironment {
   }
 
   async wait<T>(promise: Promise<T>): Promise<T> {
-    if (this.#tags.size === 0 || this.host === undefined) return promise;
     const disk = this.blk;
+    if (this.#stopped.size === 0 || this.host === undefined || disk === undefined) return promise;
     const timer = setInterval(() => {
-      if (disk?.root === undefined) return;
       const suspended = this.#suspended(disk);
       if (suspended === 0 || suspended !== disk.inFlight) return;
+      this.#tellStoppedOf(disk);
       this.complain('every request waits at a breakpoint, and nobody could resume them: resumed');
       this.#resumeAll(disk);
     }, LOOK_AGAIN_MS);
@@ -123,17 +139,41 @@ export class QemuIo implements CommandEnvironment {
     }
   }
 
+  /** The disk's breakpoints; undefined where there are none. */
+  #breakpoints({ root }: BlockBackend): Blkdebug | undefined {
+    return root === undefined || this.#stopped.size === 0 ? undefined : blkdebug(root);
+  }
+
   #suspended(blk: BlockBackend): number {
-    if (blk.root === undefined || this.#tags.size === 0) return 0;
-    const control = blkdebug(blk.root);
-    return [...this.#tags].reduce((sum, tag) => sum + control.suspendedCount(tag), 0);
+    const control = this.#breakpoints(blk);
+    if (control === undefined) return 0;
+    return [...this.#stopped.keys()].reduce((sum, tag) => sum + control.suspendedCount(tag), 0);
   }
 
   #resumeAll(blk: BlockBackend): void {
-    if (blk.root === undefined) return;
-    const control = blkdebug(blk.root);
-    for (const tag of this.#tags) {
-      while (control.suspendedCount(tag) > 0) control.resume(tag);
+    const control = this.#breakpoints(blk);
+    for (const tag of this.#stopped.keys()) {
+      const requests = control?.suspendedCount(tag) ?? 0;
+      this.noteResumed(tag, requests);
+      for (let resumed = 0; resumed < requests; resumed += 1) control?.resume(tag);
+    }
+  }
+
+  /** Says which requests have come to a breakpoint, once those that were made are on their way. */
+  async #tellStopped(): Promise<void> {
+    const { blk } = this;
+    if (this.#stopped.size === 0 || this.host === undefined || blk === undefined) return;
+    await new Promise(setImmediate);
+    this.#tellStoppedOf(blk);
+  }
+
+  #tellStoppedOf(blk: BlockBackend): void {
+    const control = this.#breakpoints(blk);
+    for (const [tag, known] of this.#stopped) {
+      const now = control?.suspendedCount(tag) ?? 0;
+      for (let told = known; told < now; told += 1)
+        this.out(`blkdebug: Suspended request '${tag}'`);
+      this.#stopped.set(tag, now);
     }
   }
 

@@ -65,7 +65,7 @@ export function readLengths(io: CommandEnvironment, words: readonly string[]): b
   const say = (line: string): void => io.out(line);
   let total = 0n;
   return words.map((word) => {
-    const bytes = readSize(say, word);
+    const bytes = readSize(io, word);
     if (bytes > MAX_BYTES) refuse(say, `Argument '${word}' exceeds maximum size ${MAX_BYTES}`);
     if (total > MAX_BYTES - bytes) {
       refuse(say, `The total number of bytes exceed the maximum size ${MAX_BYTES}`);

@@ -1,26 +1,19 @@
 // Says where two runs of a command line differ. Of the text it masks what cannot agree: times.
 import { DISK_BYTES, MARKER } from './generator.mjs';
 
-const MARKED = 'quit -- exit the program';
+const MARKED = 'q -- exit the program';
+
+const PROMPT = 'qemu-io> ';
 
 function masked(line) {
   return line
     .replace(/^(.* ops); .*\/sec and .* ops\/sec\)$/, '$1; TIME')
-    .replace(/^(\d+,\d+),[\d:.]+,[-\w.]+,[-\w.]+$/, '$1,TIME');
+    .replace(/^((?:qemu-io> )*\d+,\d+),[\d:.]+,[-\w.]+,[-\w.]+$/, '$1,TIME')
+    .replace(/#block\d+/, '#block');
 }
 
-/** A report's two lines, and what else came of one request, stay together where blocks are sorted. */
-function sortBlocks(lines) {
-  const blocks = [];
-  let open = false;
-  for (const line of lines) {
-    const continues = open && (/ ops; TIME$/.test(line) || /^[0-9a-f]{8,}: {2}/.test(line));
-    if (continues) blocks[blocks.length - 1] += `\n${line}`;
-    else blocks.push(line);
-    open = true;
-  }
-  return blocks.sort().flatMap((block) => block.split('\n'));
-}
+const withoutPrompts = (line) => line.replaceAll(PROMPT, '');
+const promptsIn = (text) => text.split(PROMPT).length - 1;
 
 /** Lines that can be compared one by one: between two markers they have no order. */
 export function comparable(text) {
@@ -28,13 +21,13 @@ export function comparable(text) {
   let unordered;
   for (const line of text.split('\n').map(masked)) {
     if (line.endsWith(MARKED)) {
-      if (unordered !== undefined) result.push(...sortBlocks(unordered));
+      if (unordered !== undefined) result.push(...unordered.sort());
       unordered = unordered === undefined ? [] : undefined;
-      result.push(line);
+      result.push(withoutPrompts(line));
     } else if (unordered === undefined) result.push(line);
-    else unordered.push(line);
+    else unordered.push(withoutPrompts(line));
   }
-  return unordered === undefined ? result : [...result, ...unordered];
+  return unordered === undefined ? result : [...result, ...unordered.sort()];
 }
 
 function firstDifference(what, ours, theirs) {
@@ -50,6 +43,7 @@ function firstDifference(what, ours, theirs) {
 const OWN_WORDS = [
   // The usage of the program and the long help of commands.
   { here: /^Usage: qemu-io /, there: /^Usage: qemu-io / },
+  { here: /^qemu-io version /, there: /^qemu-io version / },
 ];
 
 function isOwnText(ours, theirs) {
@@ -58,6 +52,8 @@ function isOwnText(ours, theirs) {
 
 /** A sentence about the first difference; undefined: there is none. */
 export function differenceOf(ours, theirs) {
+  const prompts = [ours, theirs].map(({ stdout }) => promptsIn(stdout));
+  if (prompts[0] !== prompts[1]) return `${prompts[0]} prompts here, ${prompts[1]} in qemu-io`;
   if (ours.code !== theirs.code) return `exit code ${ours.code} here, ${theirs.code} for qemu-io`;
   const out = isOwnText(ours.stdout, theirs.stdout)
     ? undefined

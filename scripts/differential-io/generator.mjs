@@ -6,7 +6,7 @@ const KIB = 1024;
 export const DISK_BYTES = 256 * KIB;
 
 /** Around whatever has no order; both sides print the same line for it. */
-export const MARKER = 'help quit';
+export const MARKER = 'help q';
 
 /** A dice with a seed. */
 class Dice {
@@ -29,13 +29,56 @@ class Dice {
 }
 
 const badNumbers = [
-  'x', '1x', '-1', '1.5', '0x', '0x10k', '0xzz', '1e3', '1.5e2k', '--', '1..5k', '.5k', '1kk', '08x',
-  '99999999999999999999', '9223372036854775808', '18446744073709551616x', '8E', '16E', '-0', '+', 'k',
-  '1b2', '0x1.8', 'inf', 'nan', '1,5k',
+  'x',
+  '1x',
+  '-1',
+  '1.5',
+  '0x',
+  '0x10k',
+  '0xzz',
+  '1e3',
+  '1.5e2k',
+  '--',
+  '1..5k',
+  '.5k',
+  '1kk',
+  '08x',
+  '99999999999999999999',
+  '9223372036854775808',
+  '18446744073709551616x',
+  '8E',
+  '16E',
+  '-0',
+  '+',
+  'k',
+  '1b2',
+  '0x1.8',
+  'inf',
+  'nan',
+  '1,5k',
 ];
 const oddNumbers = [
-  '0x200', '+512', '0.5k', '1.5k', '1.k', '0512', '512b', '512B', '1K', '0.25K', '0X400', '0x0', '00',
-  '1.0000001k', '0.0009765625M', '.0', '7E', '9223372036854775807', '2147483647', '2147483136', '4G',
+  '0x200',
+  '+512',
+  '0.5k',
+  '1.5k',
+  '1.k',
+  '0512',
+  '512b',
+  '512B',
+  '1K',
+  '0.25K',
+  '0X400',
+  '0x0',
+  '00',
+  '1.0000001k',
+  '0.0009765625M',
+  '.0',
+  '7E',
+  '9223372036854775807',
+  '2147483647',
+  '2147483136',
+  '4G',
 ];
 
 function number(dice, usual) {
@@ -52,7 +95,9 @@ const offset = (dice) => {
 const length = (dice) => {
   const most = dice.pick([1, 16, 600, 4096, 70000]);
   const bytes = dice.below(most + 1);
-  return number(dice, dice.once(3) ? bytes : Math.max(512, bytes - (bytes % 512)));
+  const text = number(dice, dice.once(3) ? bytes : Math.max(512, bytes - (bytes % 512)));
+  // Where faults are injected, requests of nothing fail in QEMU: docs/differences.md.
+  return dice.noEmpty && /^[+0.x]*$/i.test(text) ? '1' : text;
 };
 const pattern = (dice) =>
   dice.once(7)
@@ -125,18 +170,54 @@ const simple = {
     return [dice.pick(['truncate', 't']), ...options, size].join(' ');
   },
   sleep: (dice) => `sleep ${dice.pick(['0', '1', '2', 'x', '-1', '0x1', '1x', ''])}`,
-  help: (dice) => dice.pick(['help', 'help length', '? nothing', 'help quit', 'help 1 2', '? l', 'help map']),
-  unknown: (dice) => dice.pick(['frob', 'Read 0 1', 'frob 1 2', '', '   ', 'reads', '-c', 'wr 0 512']),
+  help: (dice) =>
+    dice.pick(['help', 'help length', '? nothing', 'help quit', 'help 1 2', '? l', 'help map']),
+  unknown: (dice) =>
+    dice.pick(['frob', 'Read 0 1', 'frob 1 2', '', '   ', 'reads', '-c', 'wr 0 512']),
   counts: (dice) =>
-    dice.pick(['read', 'read 0', 'aio_read 0', 'break', 'resume', 'close 1', 'sigraise', 'aio_flush 1', 'alloc 1 2 3', 'writev 0', 'remove_break', 'wait_break']),
+    dice.pick([
+      'read',
+      'read 0',
+      'aio_read 0',
+      'break',
+      'resume',
+      'close 1',
+      'sigraise',
+      'aio_flush 1',
+      'alloc 1 2 3',
+      'writev 0',
+      'remove_break',
+      'wait_break',
+    ]),
   breakpoints: (dice) =>
-    dice.pick(['break read_aio A', 'break frob A', 'remove_break A', 'resume A', 'remove_break none', 'resume none', 'break pwritev B', 'remove_break B']),
+    dice.pick([
+      'break read_aio A',
+      'break frob A',
+      'remove_break A',
+      'resume A',
+      'remove_break none',
+      'resume none',
+      'break pwritev B',
+      'remove_break B',
+    ]),
   sigraise: (dice) => `sigraise ${dice.pick(['0', 'x', '66', '65', '1000', '-1', '17'])}`,
   reopen: (dice) =>
     dice.pick([
-      'reopen', 'reopen -r', 'reopen -w', 'reopen -r -w', 'reopen -c none', 'reopen -c writeback',
-      'reopen -c frob', 'reopen x', 'reopen -x', 'reopen -c unsafe -o cache.direct=on', 'reopen -o read-only=on',
-      'reopen -r -o read-only=off', 'reopen -c writethrough', 'reopen -o', 'reopen -w -w',
+      'reopen',
+      'reopen -r',
+      'reopen -r -w',
+      'reopen -o frob=1',
+      'reopen -c none',
+      'reopen -c writeback',
+      'reopen -c frob',
+      'reopen x',
+      'reopen -x',
+      'reopen -c unsafe -o cache.direct=on',
+      'reopen -o read-only=on',
+      'reopen -r -o read-only=off',
+      'reopen -c writethrough',
+      'reopen -o',
+      'reopen -w -w',
     ]),
 };
 
@@ -175,23 +256,33 @@ function aioGroup(dice) {
     if (dice.once(2)) return vectored(dice, 'aio_read', 'Ciqv');
     const options = switches(dice, 'Cfiquz');
     if (dice.once(2)) options.push(...withArgument(dice, 'P', pattern(dice)));
-    return assemble(dice, 'aio_write', options, [offset(dice), ...dice.some(2, () => length(dice))]);
+    return assemble(dice, 'aio_write', options, [
+      offset(dice),
+      ...dice.some(2, () => length(dice)),
+    ]);
   };
   return [MARKER, ...dice.some(3, one), 'aio_flush', MARKER];
 }
 
-function breakGroup(dice) {
-  const tag = dice.pick(['A', 'tag', '1']);
-  const [event, request] = dice.pick([
-    ['pwritev', 'aio_write 0 512'],
+/** By where the breakpoints are: below a raw node there are its steps as well. */
+const stops = {
+  below: [
     ['read_aio', 'aio_read 512 512'],
     ['write_aio', 'aio_write -P 7 4096 4096'],
-    ['flush_to_disk', 'length'],
     ['pwritev_done', 'aio_write 1k 1k'],
-  ]);
-  const end = dice.pick([`resume ${tag}`, `remove_break ${tag}`]);
-  if (!request.startsWith('aio')) return [`break ${event} ${tag}`, request, `remove_break ${tag}`];
-  return [`break ${event} ${tag}`, request, `wait_break ${tag}`, end, 'aio_flush', `resume ${tag}`];
+  ],
+  top: [
+    ['pwritev', 'aio_write 0 512'],
+    ['pwritev_done', 'aio_write 1k 1k'],
+    ['pwritev_zero', 'aio_write -z 4k 4k'],
+  ],
+};
+
+function breakGroup(dice, where) {
+  const tag = dice.pick(['A', 'tag', '1']);
+  if (dice.once(4)) return [`break flush_to_disk ${tag}`, 'length', `remove_break ${tag}`];
+  const [event, request] = dice.pick(stops[where]);
+  return [`break ${event} ${tag}`, request, `wait_break ${tag}`, `resume ${tag}`, 'aio_flush'];
 }
 
 /** Disks: what stands on the command line for them. */
@@ -202,27 +293,81 @@ const disks = [
   { weight: 4, args: ['-t', 'writeback', '-f', 'raw', 'disk.img'] },
   { weight: 3, args: ['-t', 'unsafe', '-f', 'file', 'disk.img'] },
   { weight: 3, args: ['--image-opts', 'driver=raw,file.driver=file,file.filename=disk.img'] },
-  { weight: 3, args: ['--image-opts', 'driver=raw,offset=64k,size=128k,file.filename=disk.img,file.driver=file'] },
+  {
+    weight: 3,
+    args: [
+      '--image-opts',
+      'driver=raw,offset=64k,size=128k,file.filename=disk.img,file.driver=file',
+    ],
+  },
   { weight: 3, args: ['-d', 'off', '--image-opts', 'driver=file,filename=disk.img'] },
   { weight: 2, args: ['-U', '-r', '-f', 'raw', 'disk.img'] },
   { weight: 6, args: ['--image-opts', 'driver=null-co,size=1M,read-zeroes=on'] },
   { weight: 2, args: ['--image-opts', 'driver=null-aio,size=1M,read-zeroes=on'] },
-  { weight: 5, debug: true, args: ['--image-opts', 'driver=raw,file.driver=blkdebug,file.image.driver=file,file.image.filename=disk.img'] },
-  { weight: 3, debug: true, args: ['--image-opts', 'driver=blkdebug,align=4096,image.driver=file,image.filename=disk.img'] },
-  { weight: 4, debug: true, args: ['--image-opts', 'driver=blkdebug,image.driver=file,image.filename=disk.img,inject-error.0.event=none,inject-error.0.iotype=write,inject-error.0.errno=28'] },
-  { weight: 2, debug: true, args: ['--image-opts', 'driver=raw,file.driver=blkdebug,file.image.driver=file,file.image.filename=disk.img,file.inject-error.0.event=read_aio,file.inject-error.0.errno=5,file.inject-error.0.once=on'] },
-  { weight: 2, debug: true, args: ['--image-opts', 'driver=blkdebug,max-transfer=4096,image.driver=file,image.filename=disk.img,inject-error.0.event=none,inject-error.0.iotype=flush'] },
+  {
+    weight: 5,
+    debug: 'below',
+    args: [
+      '--image-opts',
+      'driver=raw,file.driver=blkdebug,file.image.driver=file,file.image.filename=disk.img',
+    ],
+  },
+  {
+    weight: 3,
+    debug: 'top',
+    args: ['--image-opts', 'driver=blkdebug,align=4096,image.driver=file,image.filename=disk.img'],
+  },
+  {
+    weight: 4,
+    debug: 'top',
+    args: [
+      '--image-opts',
+      'driver=blkdebug,image.driver=file,image.filename=disk.img,inject-error.0.event=none,inject-error.0.iotype=write,inject-error.0.errno=28',
+    ],
+  },
+  {
+    weight: 2,
+    debug: 'below',
+    args: [
+      '--image-opts',
+      'driver=raw,file.driver=blkdebug,file.image.driver=file,file.image.filename=disk.img,file.inject-error.0.event=read_aio,file.inject-error.0.errno=5,file.inject-error.0.once=on',
+    ],
+  },
+  {
+    weight: 2,
+    debug: 'top',
+    args: [
+      '--image-opts',
+      'driver=blkdebug,max-transfer=4096,image.driver=file,image.filename=disk.img,inject-error.0.event=none,inject-error.0.iotype=discard',
+    ],
+  },
   { weight: 3, args: [], none: true },
   { weight: 3, args: ['disk.img'], guessed: true },
 ];
 
 const wrongLines = [
-  ['-x', 'disk.img'], ['--frob'], ['-c'], ['disk.img', 'other.img'], ['-t', 'frob', 'disk.img'],
-  ['-d', 'frob', 'disk.img'], ['-i', 'frob', 'disk.img'], ['--image-opts', '-f', 'raw', 'disk.img'],
-  ['--fo', 'raw', 'disk.img'], ['--image-opts=1', 'disk.img'], ['--cmd'], ['-f', 'raw', 'missing.img'],
-  ['-f', 'frob', 'disk.img'], ['-r', '--ca=none', '-c', 'length', 'disk.img'], ['--cac=frob'],
-  ['-f', 'raw', '.'], ['-U', '-f', 'raw', 'disk.img'], ['-rV', '-x'], ['--no', '-f', 'raw', '-c', 'length', 'disk.img'],
-  ['-f', 'raw', 'missing/disk.img'], ['-f', 'raw', 'disk.img/x'], ['-C', '-r', '-f', 'raw', 'disk.img'],
+  ['-x', 'disk.img'],
+  ['--frob'],
+  ['-c'],
+  ['disk.img', 'other.img'],
+  ['-t', 'frob', 'disk.img'],
+  ['-d', 'frob', 'disk.img'],
+  ['-i', 'frob', 'disk.img'],
+  ['--image-opts', '-f', 'raw', 'disk.img'],
+  ['--fo', 'raw', 'disk.img'],
+  ['--image-opts=1', 'disk.img'],
+  ['--cmd'],
+  ['-f', 'raw', 'missing.img'],
+  ['-f', 'frob', 'disk.img'],
+  ['-r', '--ca=none', '-c', 'length', 'disk.img'],
+  ['--cac=frob'],
+  ['-f', 'raw', '.'],
+  ['-U', '-f', 'raw', 'disk.img'],
+  ['-rV', '-x'],
+  ['--no', '-f', 'raw', '-c', 'length', 'disk.img'],
+  ['-f', 'raw', 'missing/disk.img'],
+  ['-f', 'raw', 'disk.img/x'],
+  ['-C', '-r', '-f', 'raw', 'disk.img'],
 ];
 
 const sessions = [
@@ -238,11 +383,12 @@ const sessions = [
 
 function commandsFor(dice, disk) {
   const commands = [];
+  dice.noEmpty = disk.args.some((word) => word.includes('inject-error'));
   while (commands.length < 2 + dice.below(5)) {
     if (disk.none && !dice.once(3)) {
       commands.push(...dice.pick(sessions)('disk.img'));
     } else if (disk.debug && dice.once(3)) {
-      commands.push(...(dice.once(2) ? breakGroup(dice) : [simple.breakpoints(dice)]));
+      commands.push(...(dice.once(2) ? breakGroup(dice, disk.debug) : [simple.breakpoints(dice)]));
     } else if (dice.once(7)) {
       commands.push(...aioGroup(dice));
     } else if (dice.once(30)) {

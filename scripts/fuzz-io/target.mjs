@@ -18,10 +18,57 @@ const SPECS = ['bCl:pP:qs:v', 'CP:qv', 'm:', 'c:o:rw', 'Cq', 'snCro:ki:t:d:U', '
 const WAITING = ['sleep', 'wait_break'];
 
 const pieces = [
-  'read', 'write', 'aio_write', 'open', 'reopen', 'help', 'truncate', 'break', 'sleep', 'alloc',
-  '-', '--', '-P', '-z', '-v', '-s', '-q', '-C', '-l', '-m', '0', '1', '0x', '512', '1k', '1.5M', '.', 'e',
-  '9223372036854775807', '9223372036854775808', '18446744073709551615', '=', ',', ',,', 'no', '\t', '\0',
-  'driver', 'file.', 'json:', '\u00e9', '\u{1f4be}', "'", '"', '\\', '%s', '%n', '\n', '+', 'E', 'inf',
+  'read',
+  'write',
+  'aio_write',
+  'open',
+  'reopen',
+  'help',
+  'truncate',
+  'break',
+  'sleep',
+  'alloc',
+  '-',
+  '--',
+  '-P',
+  '-z',
+  '-v',
+  '-s',
+  '-q',
+  '-C',
+  '-l',
+  '-m',
+  '0',
+  '1',
+  '0x',
+  '512',
+  '1k',
+  '1.5M',
+  '.',
+  'e',
+  '9223372036854775807',
+  '9223372036854775808',
+  '18446744073709551615',
+  '=',
+  ',',
+  ',,',
+  'no',
+  '\t',
+  '\0',
+  'driver',
+  'file.',
+  'json:',
+  '\u00e9',
+  '\u{1f4be}',
+  "'",
+  '"',
+  '\\',
+  '%s',
+  '%n',
+  '\n',
+  '+',
+  'E',
+  'inf',
 ];
 
 /** Command lines that make sense, changed; heaps of pieces; and plain noise. */
@@ -70,7 +117,8 @@ function checkOptions(words) {
       if (letter === '?') wrong += 1;
       else if (!spec.includes(letter)) return `'${letter}' is not in '${spec}'`;
     }
-    if (wrong !== complaints.length) return `${wrong} wrong options, ${complaints.length} complaints`;
+    if (wrong !== complaints.length)
+      return `${wrong} wrong options, ${complaints.length} complaints`;
     const all = (list) => [...list].sort().join('\0\0');
     if (all(getopt.permuted.slice(1)) !== all(words)) return `words were lost with '${spec}'`;
   }
@@ -109,7 +157,7 @@ export async function checkInput(line) {
     }
     const problem = checkOptions(words);
     if (problem !== undefined) return problem;
-    parseOptionList(line, { implied: 'file', warn: () => undefined });
+    parseOptionList(line, () => undefined);
     parseArguments(words, () => undefined);
     return WAITING.includes(words[0]) ? undefined : await checkCommand(line);
   } catch (error) {

@@ -17,7 +17,14 @@ function withImage(body: (image: string) => Promise<void>): Promise<void> {
 describe('io', () => {
   test('io: -c runs commands in order, wherever it stands', () =>
     withImage(async (image) => {
-      const args = ['-c', 'write -q -P 1 0 512', image, '--cmd', 'read -q -P 1 0 512', '--cmd=length'];
+      const args = [
+        '-c',
+        'write -q -P 1 0 512',
+        image,
+        '--cmd',
+        'read -q -P 1 0 512',
+        '--cmd=length',
+      ];
       expect(await io(['-f', 'raw', ...args])).toMatchObject({
         code: 0,
         stdout: '64 KiB\n',
@@ -37,11 +44,13 @@ describe('io', () => {
 
   test('io: commands from standard input, with prompts', () =>
     withImage(async (image) => {
-      expect(await io(['-f', 'raw', image], 'length\n\nread -q 0 1\nquit\nlength\n')).toMatchObject({
-        code: 0,
-        stdout: 'qemu-io> 64 KiB\nqemu-io> qemu-io> qemu-io> ',
-        stderr: '',
-      });
+      expect(await io(['-f', 'raw', image], 'length\n\nread -q 0 1\nquit\nlength\n')).toMatchObject(
+        {
+          code: 0,
+          stdout: 'qemu-io> 64 KiB\nqemu-io> qemu-io> qemu-io> ',
+          stderr: '',
+        },
+      );
       expect(await io(['-f', 'raw', image], 'length')).toMatchObject({
         code: 0,
         stdout: 'qemu-io> 64 KiB\nqemu-io> ',
@@ -73,7 +82,10 @@ describe('io', () => {
     [['-x'], "qemu-io: invalid option -- 'x'\n"],
     [['--frob'], "qemu-io: unrecognized option '--frob'\n"],
     [['-c'], "qemu-io: option requires an argument -- 'c'\n"],
-    [['--fo', 'raw'], "qemu-io: option '--fo' is ambiguous; possibilities: '--format' '--force-share'\n"],
+    [
+      ['--fo', 'raw'],
+      "qemu-io: option '--fo' is ambiguous; possibilities: '--format' '--force-share'\n",
+    ],
     [['a', 'b'], ''],
   ])('io: %j shows the usage and fails', async (args, said) => {
     const { code, stdout, stderr } = await io(args);
@@ -87,8 +99,14 @@ describe('io', () => {
     [['-i', 'frob'], 'Invalid aio option: frob'],
     [['--image-opts', '-f', 'raw', 'x'], '--image-opts and -f are mutually exclusive'],
     [['--object', 'secret,id=a'], 'there are no objects to define here'],
-    [['-f', 'raw', '/none'], "can't open device /none: Could not open '/none': No such file or directory"],
-    [['-s', '-f', 'raw', '/dev/null'], "can't open device /dev/null: a snapshot needs the driver 'qcow2', which is not there"],
+    [
+      ['-f', 'raw', '/none'],
+      "can't open device /none: Could not open '/none': No such file or directory",
+    ],
+    [
+      ['-s', '-f', 'raw', '/dev/null'],
+      "can't open device /dev/null: a snapshot needs the driver 'qcow2', which is not there",
+    ],
   ])('io: %j is refused in one sentence', async (args, sentence) => {
     expect(await io(args)).toMatchObject({ code: 1, stdout: '', stderr: `qemu-io: ${sentence}\n` });
   });
@@ -100,11 +118,18 @@ describe('io', () => {
     const lines = help.stdout.trimEnd().split('\n');
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
     const version = await blk(['io', '-V'], { env });
-    expect(version).toMatchObject({ code: 0, stdout: expect.stringMatching(/^qemu-io version \d/) });
+    expect(version).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^qemu-io version \d/),
+    });
   });
 
   test('io: abort and sigraise end the process by their signals', async () => {
-    expect(await io(['-c', 'abort', '-c', 'help'])).toMatchObject({ signal: 'SIGABRT', stdout: '', stderr: '' });
+    expect(await io(['-c', 'abort', '-c', 'help'])).toMatchObject({
+      signal: 'SIGABRT',
+      stdout: '',
+      stderr: '',
+    });
     for (const [number, name] of [
       [15, 'SIGTERM'],
       [9, 'SIGKILL'],
@@ -118,7 +143,14 @@ describe('io', () => {
 
   test('io: a request that nobody can resume does not keep the process', async () => {
     const disk = 'driver=blkdebug,image.driver=null-co';
-    const { code, stderr } = await io(['--image-opts', disk, '-c', 'break pwritev A', '-c', 'aio_write 0 512']);
+    const { code, stderr } = await io([
+      '--image-opts',
+      disk,
+      '-c',
+      'break pwritev A',
+      '-c',
+      'aio_write 0 512',
+    ]);
     expect(code).toBe(0);
     expect(stderr).toMatch(/^qemu-io: every request waits at a breakpoint/);
   });

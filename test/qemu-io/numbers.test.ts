@@ -19,6 +19,7 @@ describe('numbers', () => {
     ['0x200', 512n],
     ['0XFF', 255n],
     ['0xbE', 190n],
+    ['0x10k', 16384n],
     ['1.5k', 1536n],
     ['1.k', 1024n],
     ['0.5K', 512n],
@@ -55,12 +56,26 @@ describe('numbers', () => {
     expect(parseSize(text)).toBe(-22n);
   });
 
-  test.each(['9223372036854775808', '18446744073709551615', '99999999999999999999', '8E', '16384P'])(
-    'numbers: %j is too large',
-    (text) => {
-      expect(parseSize(text)).toBe(-34n);
-    },
-  );
+  test.each([
+    '9223372036854775808',
+    '18446744073709551615',
+    '99999999999999999999',
+    '8E',
+    '16384P',
+  ])('numbers: %j is too large', (text) => {
+    expect(parseSize(text)).toBe(-34n);
+  });
+
+  test('numbers: hexadecimal ones with a suffix are warned of', () => {
+    const warned: string[] = [];
+    for (const text of ['0x1k', '0x1b', '0x1kk', '1k'])
+      parseSize(text, (line) => warned.push(line));
+    expect(warned).toEqual(
+      ['0x1k', '0x1kk'].map(
+        (text) => `Using a multiplier suffix on hex numbers is deprecated: ${text}`,
+      ),
+    );
+  });
 
   test('numbers: errors say which of the two it is', () => {
     expect(sizeError(-22n, 'x')).toBe(

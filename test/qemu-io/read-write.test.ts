@@ -62,7 +62,8 @@ describe('read', () => {
   ])('read: %s is refused', (command, said) =>
     withFile(async (session) => {
       expect(await session.run(command)).toEqual({ result: -22, ...said });
-    }));
+    }),
+  );
 
   test('read: past the end is an I/O error, however far and long, and takes no memory', () =>
     withFile(async (session) => {
@@ -103,9 +104,7 @@ describe('write', () => {
       ]);
       await session.run('w -q -P 90 4 2', 'write -z -f -q 6 2', `write -q -s ${source} 8 8`);
       const content = readFileSync(filename);
-      expect(content.subarray(0, 17).toString('latin1')).toBe(
-        '\xcd\xcd\xcd\xcdZZ\0\0abcabcabd',
-      );
+      expect(content.subarray(0, 17).toString('latin1')).toBe('\xcd\xcd\xcd\xcdZZ\0\0abcabcabd');
       expect((await session.run('write -C 0 512')).out).toEqual(['512,1,TIME']);
     }));
 
@@ -138,7 +137,8 @@ describe('write', () => {
     withFile(async (session, filename) => {
       expect(await session.run(command)).toEqual({ result: -22, ...said });
       expect(readFileSync(filename).equals(Buffer.alloc(65536, 'd'))).toBe(true);
-    }));
+    }),
+  );
 
   test('write: what the disk refuses is told', () =>
     withFile(async (session) => {
@@ -194,8 +194,14 @@ describe('readv and writev', () => {
     }));
 
   test.each([
-    ['readv -x 0 1', "readv [-Cqv] [-P pattern] off len [len..] -- reads a number of bytes at a specified offset"],
-    ['writev 0 -q', "writev [-Cfq] [-P pattern] off len [len..] -- writes a number of bytes at a specified offset"],
+    [
+      'readv -x 0 1',
+      'readv [-Cqv] [-P pattern] off len [len..] -- reads a number of bytes at a specified offset',
+    ],
+    [
+      'writev 0 -q',
+      'writev [-Cfq] [-P pattern] off len [len..] -- writes a number of bytes at a specified offset',
+    ],
     ['readv 0 3G', "Argument '3G' exceeds maximum size 2147483136"],
     ['writev 0 1G 1G', 'The total number of bytes exceed the maximum size 2147483136'],
     ['readv 0 1 x', NOT_A_NUMBER('x')],
@@ -204,5 +210,6 @@ describe('readv and writev', () => {
     withFile(async (session) => {
       const { result, out } = await session.run(command);
       expect({ result, out }).toEqual({ result: -22, out: [line] });
-    }));
+    }),
+  );
 });

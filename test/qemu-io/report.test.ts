@@ -34,7 +34,9 @@ describe('report', () => {
       'read 65536/65536 bytes at offset 512',
       '64 KiB, 1 ops; 00.50 sec (128 KiB/sec and 2.0000 ops/sec)',
     ]);
-    expect(reportLines({ ...report, terse: true })).toEqual(['65536,1,0:00:00.50,131072.000,2.000']);
+    expect(reportLines({ ...report, terse: true })).toEqual([
+      '65536,1,0:00:00.50,131072.000,2.000',
+    ]);
   });
 
   test('report: durations from a second on have hours and minutes', () => {
@@ -66,13 +68,21 @@ describe('report', () => {
     ]);
   });
 
-  test('report: lists of options: doubled commas, short forms, an implied name', () => {
+  test('report: lists of options: doubled commas, short forms', () => {
     const warned: string[] = [];
-    const warn = (text: string): number => warned.push(text);
-    expect(Object.fromEntries(parseOptionList('x,,y,a=1=2,nob,c,', { implied: 'file', warn }))).toEqual(
-      { file: 'x,y', a: '1=2', b: 'off', c: 'on' },
-    );
-    expect(warned).toHaveLength(2);
-    expect(Object.fromEntries(parseOptionList('', { warn }))).toEqual({});
+    const warn = (lines: readonly string[]): number => warned.push(...lines);
+    expect(Object.fromEntries(parseOptionList('f=x,,y,a=1=2,nob,c,', warn))).toEqual({
+      f: 'x,y',
+      a: '1=2',
+      b: 'off',
+      c: 'on',
+    });
+    expect(warned).toEqual([
+      "short-form boolean option 'nob' deprecated",
+      'Please use b=off instead',
+      "short-form boolean option 'c' deprecated",
+      'Please use c=on instead',
+    ]);
+    expect(Object.fromEntries(parseOptionList('', warn))).toEqual({});
   });
 });

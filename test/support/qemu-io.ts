@@ -41,7 +41,11 @@ export class TestSession {
   readonly #out: string[] = [];
   readonly #err: string[] = [];
 
-  constructor({ blk, monitor = false, ...settings }: { blk?: BlockBackend; monitor?: boolean; misalign?: boolean; imageOptions?: boolean } = {}) {
+  constructor({
+    blk,
+    monitor = false,
+    ...settings
+  }: { blk?: BlockBackend; monitor?: boolean; misalign?: boolean; imageOptions?: boolean } = {}) {
     this.io = new QemuIo({
       ...settings,
       sink: { out: (line) => this.#out.push(line), err: (line) => this.#err.push(line) },
@@ -83,7 +87,11 @@ export function rawDisk(filename: string, more: object = {}): ImageOptions {
 /** A session on a new file of 64 KiB of 'd', or what else is given. */
 export function withFile(
   body: (session: TestSession, filename: string, blk: BlockBackend) => Promise<void>,
-  { bytes = 65536, content = 'd', more = {} }: { bytes?: number; content?: string; more?: object } = {},
+  {
+    bytes = 65536,
+    content = 'd',
+    more = {},
+  }: { bytes?: number; content?: string; more?: object } = {},
 ): Promise<void> {
   const filename = image(bytes, content === '' ? undefined : Buffer.from(content));
   return withDisk(rawDisk(filename, more), (session, blk) => body(session, filename, blk));

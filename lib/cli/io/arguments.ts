@@ -82,10 +82,7 @@ function take(collected: Collected, letter: string, argument: string): Parsed | 
 }
 
 /** @param complain hears of wrong options. */
-export function parseArguments(
-  args: readonly string[],
-  complain: (line: string) => void,
-): Parsed {
+export function parseArguments(args: readonly string[], complain: (line: string) => void): Parsed {
   const getopt = new Getopt([PROGRAM, ...args], LETTERS, complain, LONG);
   const collected: Collected = {
     modes: usualModes(),

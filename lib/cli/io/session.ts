@@ -7,10 +7,27 @@ import { ExitCode, type ExitCodeNumber } from '../shared/cli-error.js';
 import { type IoArguments, PROGRAM } from './arguments.js';
 import { promptLoop } from './prompt.js';
 
+/** In qemu-io's words, as scripts leave them out. */
+function guessWarning(image: string): string[] {
+  return [
+    `WARNING: Image format was not specified for '${image}' and probing guessed raw.`,
+    '         Automatically detecting the format is dangerous for raw images, write operations on block 0 will be restricted.',
+    "         Specify the 'raw' format explicitly to remove the restrictions.",
+  ];
+}
+
+function warningLines({ message, code }: NodeJS.ErrnoException): string[] {
+  const [, image] = /^image '(.*)': /s.exec(message) ?? [];
+  if (code === 'BLOCK_FORMAT_GUESSED' && image !== undefined) return guessWarning(image);
+  return [`WARNING: ${message}`];
+}
+
 /** The package's own warnings in the way of qemu-io, until the function is called that it gives. */
 function tellWarnings(sink: OutputSink): () => void {
   const others = process.listeners('warning');
-  const tell = ({ message }: Error): void => sink.err(`WARNING: ${message}`);
+  const tell = (warning: Error): void => {
+    for (const line of warningLines(warning)) sink.err(line);
+  };
   process.removeAllListeners('warning');
   process.on('warning', tell);
   return () => {
@@ -22,8 +39,8 @@ function tellWarnings(sink: OutputSink): () => void {
 function openImage(io: QemuIo, { image, format, modes }: IoArguments): Promise<boolean> {
   if (image === undefined) return Promise.resolve(true);
   if (io.imageOptions) {
-    const warn = (text: string): void => io.complain(`warning: ${text}`);
-    const options = parseOptionList(image, { implied: 'file', warn });
+    const warn = (lines: readonly string[]): void => io.warn(lines);
+    const options = parseOptionList(image, warn);
     return openDisk(io, undefined, options, modes);
   }
   const options: OptionList = format === undefined ? new Map() : new Map([['driver', format]]);

@@ -2,17 +2,16 @@
 
 import type { AccountingCookie } from '../../accounting/accounting.js';
 import type { BlockBackend } from '../../block-backend.js';
+import { Errno } from '../../errors/errno.js';
 import { graph } from '../../graph/graph.js';
 import { type CommandEnvironment, type DiskCommand, diskCommand } from '../command.js';
 import { type Flags, type OnOption, readFlags, readPattern, refuseUsage } from '../flags.js';
-import { CommandFailure, readSize, refuse } from '../outcome.js';
+import { CommandFailure, outcomeOf, readSize, refuse } from '../outcome.js';
 import { dumpLines, isFilledWith, READ_PATTERN, WRITE_PATTERN } from '../pattern-buffer.js';
 import { reportLines } from '../report.js';
 import { strerror } from '../strerror.js';
 import { startWatch } from '../timing.js';
-import { outcomeOf } from '../outcome.js';
 import { endsBehind, pieces, readLengths, transfer } from '../transfer.js';
-import { Errno } from '../../errors/errno.js';
 
 type Kind = 'read' | 'write';
 
@@ -39,7 +38,11 @@ function inject(io: CommandEnvironment, blk: BlockBackend, kind: Kind): never {
   throw new Injected();
 }
 
-function options(io: CommandEnvironment, blk: BlockBackend, kind: Kind): { on: OnOption; pattern: () => number } {
+function options(
+  io: CommandEnvironment,
+  blk: BlockBackend,
+  kind: Kind,
+): { on: OnOption; pattern: () => number } {
   let pattern = kind === 'read' ? 0 : WRITE_PATTERN;
   const on = {
     P: (text: string) => {
@@ -51,7 +54,12 @@ function options(io: CommandEnvironment, blk: BlockBackend, kind: Kind): { on: O
 }
 
 /** Lengths that make no request count as an invalid one. */
-function lengthsOf(io: CommandEnvironment, blk: BlockBackend, kind: Kind, words: readonly string[]): bigint[] {
+function lengthsOf(
+  io: CommandEnvironment,
+  blk: BlockBackend,
+  kind: Kind,
+  words: readonly string[],
+): bigint[] {
   try {
     return readLengths(io, words);
   } catch (error) {
@@ -120,7 +128,7 @@ function aioRead(io: CommandEnvironment, argv: readonly string[], blk: BlockBack
   const { flags, operands } = readFlags(io, readDefinition, argv, 'CP:iqv', on);
   const [first, ...others] = operands;
   if (first === undefined || others.length === 0) return refuseUsage(io, readDefinition);
-  const offset = readSize((line) => io.out(line), first);
+  const offset = readSize(io, first);
   const lengths = lengthsOf(io, blk, 'read', others);
   const bytes = lengths.reduce((sum, length) => sum + length, 0n);
   const started: Started = {
@@ -154,7 +162,7 @@ function aioWrite(io: CommandEnvironment, argv: readonly string[], blk: BlockBac
   if (first === undefined || others.length === 0) return refuseUsage(io, writeDefinition);
   const conflict = conflictOf(flags, operands.length);
   if (conflict !== undefined) refuse(say, conflict);
-  const offset = readSize(say, first);
+  const offset = readSize(io, first);
   const write = flags.has('z') ? startZeroes : startData;
   write(io, blk, { flags, offset, pattern: pattern() }, others);
   return 0;
@@ -169,7 +177,7 @@ function startZeroes(
   [word = '']: readonly string[],
 ): void {
   const { flags, offset } = write;
-  const bytes = readSize((line) => io.out(line), word);
+  const bytes = readSize(io, word);
   const started = { ...write, bytes, elapsed: startWatch(), cookie: undefined };
   const zeroing = { fua: flags.has('f'), mayUnmap: flags.has('u') };
   const request = endsBehind(blk, offset, bytes)
@@ -188,7 +196,12 @@ function startData(
   const lengths = lengthsOf(io, blk, 'write', words);
   const bytes = lengths.reduce((sum, length) => sum + length, 0n);
   const elapsed = startWatch();
-  const started = { ...write, bytes, elapsed, cookie: blk.accounting.start('write', Number(bytes)) };
+  const started = {
+    ...write,
+    bytes,
+    elapsed,
+    cookie: blk.accounting.start('write', Number(bytes)),
+  };
   const fua = flags.has('f');
   const request = transfer(io, blk, started, (buffer) =>
     blk.pwritev(Number(offset), pieces(buffer.fill(pattern), lengths), { fua }),

@@ -55,7 +55,11 @@ export const removeBreak = diskCommand({
   summary: 'remove a breakpoint by tag',
   run(io, [, tag = ''], blk) {
     const say = (reason: string): void => io.out(`Could not remove breakpoint ${tag}: ${reason}`);
-    return attempt(say, () => controlOf(blk).removeBreakpoint(tag));
+    return attempt(say, () => {
+      const control = controlOf(blk);
+      io.noteResumed(tag, control.suspendedCount(tag));
+      control.removeBreakpoint(tag);
+    });
   },
 });
 
@@ -67,7 +71,11 @@ export const resume = diskCommand({
   summary: 'resumes the request tagged as tag',
   run(io, [, tag = ''], blk) {
     const say = (reason: string): void => io.out(`Could not resume request: ${reason}`);
-    return attempt(say, () => controlOf(blk).resume(tag));
+    return attempt(say, () => {
+      const control = controlOf(blk);
+      io.noteResumed(tag, Math.min(1, control.suspendedCount(tag)));
+      control.resume(tag);
+    });
   },
 });
 

@@ -19,8 +19,8 @@ async function runDiscard(
   if (operands.length !== 2 || first === undefined || second === undefined) {
     return refuseUsage(io, definition);
   }
-  const offset = readSize(say, first);
-  const bytes = readSize(say, second);
+  const offset = readSize(io, first);
+  const bytes = readSize(io, second);
   if (bytes > MAX_BYTES) refuse(say, `length cannot exceed ${MAX_BYTES}, given ${second}`);
   const elapsed = startWatch();
   const result = endsBehind(blk, offset, bytes)

@@ -44,8 +44,8 @@ async function runAlloc(
   blk: BlockBackend,
 ): Promise<number> {
   const say = (line: string): void => io.out(line);
-  const start = readSize(say, argv[1] ?? '');
-  const asked = argv[2] === undefined ? SECTOR : readSize(say, argv[2]);
+  const start = readSize(io, argv[1] ?? '');
+  const asked = argv[2] === undefined ? SECTOR : readSize(io, argv[2]);
   const failed = (reason: string): void => say(`is_allocated failed: ${reason}`);
   let done = 0n;
   let sum = 0n;
@@ -94,9 +94,7 @@ async function runMap(
     }
     const state = extent.allocated ? '    allocated' : 'not allocated';
     const length = `${sizeText(Number(extent.bytes))} (0x${extent.bytes.toString(16)})`;
-    io.out(
-      `${length} bytes ${state} at offset ${sizeText(Number(at))} (0x${at.toString(16)})`,
-    );
+    io.out(`${length} bytes ${state} at offset ${sizeText(Number(at))} (0x${at.toString(16)})`);
     offset += extent.bytes;
   }
   return 0;

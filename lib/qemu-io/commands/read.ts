@@ -26,21 +26,21 @@ function readWish(io: CommandEnvironment, argv: readonly string[]): Wish {
   let checked = 0n;
   const { flags, operands } = readFlags(io, definition, argv, 'bCl:pP:qs:v', {
     l: (text) => {
-      checked = readSize(say, text);
+      checked = readSize(io, text);
     },
     P: (text) => {
       pattern = readPattern(io, text);
     },
     s: (text) => {
-      checkedFrom = readSize(say, text);
+      checkedFrom = readSize(io, text);
     },
   });
   const [first, second] = operands;
   if (operands.length !== 2 || first === undefined || second === undefined) {
     return refuseUsage(io, definition);
   }
-  const offset = readSize(say, first);
-  const bytes = readSize(say, second);
+  const offset = readSize(io, first);
+  const bytes = readSize(io, second);
   if (bytes > MAX_BYTES) refuse(say, `length cannot exceed ${MAX_BYTES}, given ${second}`);
   if (!flags.has('P') && (flags.has('l') || flags.has('s'))) refuseUsage(io, definition);
   if (!flags.has('l')) checked = bytes - checkedFrom;

@@ -33,8 +33,8 @@ function readWish(io: CommandEnvironment, argv: readonly string[]): Wish {
       cache = parseCacheMode(text) ?? refuse(complain, `Invalid cache option: ${text}`);
     },
     o: (text) => {
-      const rules = { warn: (warning: string) => complain(`warning: ${warning}`) };
-      given = new Map([...given, ...parseOptionList(text, rules)]);
+      const warn = (lines: readonly string[]): void => io.warn(lines);
+      given = new Map([...given, ...parseOptionList(text, warn)]);
     },
     r: () => setReadOnly(true),
     w: () => setReadOnly(false),
@@ -74,6 +74,11 @@ async function stopWriting(io: CommandEnvironment, blk: BlockBackend): Promise<v
   await blk.setPermissions(kept, blk.shared);
 }
 
+function refusalText(error: BlockError): string {
+  const [, option] = /option '(.*)' is unknown to the driver '/s.exec(error.message) ?? [];
+  return option === undefined ? qemuText(error) : `Cannot change the option '${option}'`;
+}
+
 async function runReopen(
   io: CommandEnvironment,
   argv: readonly string[],
@@ -102,7 +107,7 @@ async function runReopen(
     );
   } catch (error) {
     if (!(error instanceof BlockError)) throw error;
-    io.complain(qemuText(error));
+    io.complain(refusalText(error));
     return Errno.EINVAL;
   }
   blk.writeCache = !writethrough;

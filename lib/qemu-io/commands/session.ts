@@ -15,7 +15,7 @@ const MAX_TIMER = 2n ** 31n - 1n;
 async function runOpen(io: CommandEnvironment, argv: readonly string[]): Promise<number> {
   const modes = usualModes();
   let given: OptionList = new Map();
-  const rules = { warn: (text: string) => io.complain(`warning: ${text}`) };
+  const warn = (lines: readonly string[]): void => io.warn(lines);
   const mode = (letter: string) => (text: string) => {
     const problem = applyMode(modes, letter, text);
     if (problem !== undefined) refuse((line) => io.complain(line), problem);
@@ -32,7 +32,7 @@ async function runOpen(io: CommandEnvironment, argv: readonly string[]): Promise
       if (io.imageOptions) {
         refuse((line) => io.out(line), "--image-opts and 'open -o' are mutually exclusive");
       }
-      given = new Map([...given, ...parseOptionList(text, rules)]);
+      given = new Map([...given, ...parseOptionList(text, warn)]);
     },
   });
   const [name] = operands;
@@ -40,7 +40,7 @@ async function runOpen(io: CommandEnvironment, argv: readonly string[]): Promise
   if (name === undefined || !io.imageOptions) {
     return (await openDisk(io, name, given, modes)) ? 0 : Errno.EINVAL;
   }
-  given = new Map([...given, ...parseOptionList(name, rules)]);
+  given = new Map([...given, ...parseOptionList(name, warn)]);
   return (await openDisk(io, undefined, given, modes)) ? 0 : Errno.EINVAL;
 }
 
@@ -128,11 +128,9 @@ export const sigraise: Command = {
   needsNoDisk: true,
   parameters: 'signal',
   summary: 'raises a signal',
-  help: [
-    "Sends a signal to this process, by its number: 'sigraise 15' ends it as SIGTERM does.",
-  ],
+  help: ["Sends a signal to this process, by its number: 'sigraise 15' ends it as SIGTERM does."],
   async run(io, [, text = '']) {
-    const signal = readSize((line) => io.out(line), text);
+    const signal = readSize(io, text);
     if (signal > MAX_SIGNAL) {
       const line = `signal argument '${text}' is too large to be a valid signal`;
       refuse((said) => io.out(said), line);

@@ -16,6 +16,12 @@ function findMode(text: string): PreallocationMode | undefined {
   return MODES.find((mode) => mode === text);
 }
 
+function refusalText(error: BlockError, shrinks: boolean, mode: PreallocationMode): string {
+  if (!error.message.includes('preallocation mode')) return qemuText(error);
+  if (shrinks) return 'Cannot use preallocation for shrinking files';
+  return `Unsupported preallocation mode: ${mode}`;
+}
+
 async function resize(
   io: CommandEnvironment,
   blk: BlockBackend,
@@ -23,15 +29,16 @@ async function resize(
   preallocation: PreallocationMode,
 ): Promise<number> {
   if (size > MAX_LENGTH) {
-    io.complain(`Required too big image size, it must be not greater than ${MAX_LENGTH}`);
-    return Errno.EFBIG;
+    io.complain(`offset(${size}) exceeds maximum(${MAX_LENGTH})`);
+    return Errno.EINVAL;
   }
+  const shrinks = size < BigInt(blk.getLengthSync());
   try {
-    await io.wait(blk.truncate(Number(size), { exact: false, preallocation }));
+    await io.wait(blk.truncate(BigInt(Number(size)), { exact: false, preallocation }));
     return 0;
   } catch (error) {
     if (!(error instanceof BlockError)) throw error;
-    io.complain(qemuText(error));
+    io.complain(refusalText(error, shrinks, preallocation));
     return error.errno;
   }
 }
@@ -52,7 +59,7 @@ function runTruncate(
     },
   });
   // qemu-io shows the first word, whatever it is.
-  const size = readSize((line) => io.out(line), operands[0] ?? '', permuted[1]);
+  const size = readSize(io, operands[0] ?? '', permuted[1]);
   return resize(io, blk, size, mode);
 }
 

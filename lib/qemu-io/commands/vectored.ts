@@ -34,7 +34,7 @@ function readWish(
   });
   const [first, ...others] = operands;
   if (first === undefined || others.length === 0) return refuseUsage(io, command);
-  const offset = readSize((line) => io.out(line), first);
+  const offset = readSize(io, first);
   const lengths = readLengths(io, others);
   const bytes = lengths.reduce((sum, length) => sum + length, 0n);
   return { flags, offset, bytes, lengths, pattern };

@@ -47,8 +47,8 @@ function readWish(io: CommandEnvironment, argv: readonly string[]): Wish {
   }
   const conflict = conflictOf(flags);
   if (conflict !== undefined) refuse(say, conflict);
-  const offset = readSize(say, first);
-  const bytes = readSize(say, second);
+  const offset = readSize(io, first);
+  const bytes = readSize(io, second);
   if (bytes > MAX_BYTES && !flags.has('n')) {
     refuse(say, `length cannot exceed ${MAX_BYTES} without -n, given ${second}`);
   }
@@ -89,7 +89,7 @@ async function writeZeroes(io: CommandEnvironment, wish: Wish, blk: BlockBackend
 }
 
 async function writeData(io: CommandEnvironment, wish: Wish, blk: BlockBackend): Promise<Timed> {
-  const { flags, offset, options } = wish;
+  const { flags, offset, bytes, options } = wish;
   const { fua } = options;
   // What is wrong with the file comes first.
   if (endsBehind(blk, offset, bytes)) fill(io, Buffer.alloc(1), wish);
