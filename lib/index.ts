@@ -216,6 +216,8 @@ export {
   throttleGroupProperties,
 } from './monitor/throttle-group-properties.js';
 export { blockSetWriteThreshold, type WriteThresholdArguments } from './monitor/write-threshold.js';
+export type { OutputSink } from './qemu-io/command.js';
+export { runQemuIoCommand } from './qemu-io/qemu-io.js';
 export { type Command, command, type Monitor } from './qmp/command.js';
 export { QmpError, type QmpErrorClass } from './qmp/errors.js';
 export type { ListenAddress } from './qmp/listener.js';

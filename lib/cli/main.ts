@@ -7,6 +7,7 @@ import { addDaemon } from './commands/daemon.js';
 import { addDemo } from './commands/demo.js';
 import { addGraph } from './commands/graph.js';
 import { addInfo } from './commands/info.js';
+import { addIo } from './commands/io.js';
 import { addTop } from './commands/top.js';
 import { CliError, ExitCode } from './shared/cli-error.js';
 
@@ -29,6 +30,8 @@ function makeProgram(): Command {
     .version(packageVersion())
     .configureHelp({ optionDescription: describeOption })
     .exitOverride()
+    // `blk io` has options with the names of blk's own.
+    .enablePositionalOptions()
     .configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, 'blk: ')),
     });
@@ -39,6 +42,7 @@ function makeProgram(): Command {
   addGraph(program);
   addInfo(program);
   addTop(program);
+  addIo(program);
   return program;
 }
 
