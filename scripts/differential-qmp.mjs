@@ -14,7 +14,7 @@ import { inRoot, log, main } from './lib/project.mjs';
 import { which } from './lib/run.mjs';
 import { withGenuine } from './transcripts/genuine.mjs';
 import { MACHINE_QUERIES, MachineScript } from './transcripts/machine-script.mjs';
-import { normalized } from './transcripts/normalize.mjs';
+import { normalized, normalizedOutput, normalizedText } from './transcripts/normalize.mjs';
 import { Ours } from './transcripts/ours.mjs';
 import { STORAGE_QUERIES, StorageScript } from './transcripts/storage-script.mjs';
 
@@ -80,8 +80,20 @@ function localised(request, folder) {
   return JSON.parse(JSON.stringify(request).replaceAll('IMAGES/', `${folder}/`));
 }
 
-/** The first difference, or undefined. */
-async function compare({ Script, queries }, seed, count, sides) {
+/** What a request on `qemu-io` printed here, which QEMU sends to its standard output. */
+function takeOutput(request, messages, printed) {
+  const line = request.arguments?.['command-line'];
+  const reply = messages.at(-1);
+  if (request.execute !== 'human-monitor-command' || typeof reply.return !== 'string') return;
+  if (String(line).startsWith('qemu-io') && !reply.return.startsWith('Error')) {
+    printed.push(reply.return);
+    reply.return = '';
+  }
+  reply.return = normalizedText(reply.return);
+}
+
+/** The first difference, or undefined. What qemu-io printed here is added to `printed`. */
+async function compare({ Script, queries }, seed, count, sides, printed) {
   const script = new Script(
     seed,
     IMAGES.map((name) => `IMAGES/${name}`),
@@ -92,31 +104,51 @@ async function compare({ Script, queries }, seed, count, sides) {
   for (let index = 0; index < count + queries.length; index += 1) {
     const request = index < count ? script.next() : queries[index - count];
     const [theirs, own] = await Promise.all(
-      sides.map(async ({ client, folder }) => {
+      sides.map(async ({ client, folder, output }) => {
         const messages = await client.ask(localised(request, folder));
+        takeOutput(request, messages, output);
         last[folder] = messages.at(-1).error?.desc;
         return messages.map((message) => normalized(message, folder));
       }),
     );
     transcript.push(request);
     script.learn(request, own.at(-1).return !== undefined);
-    if (!isDeepStrictEqual(theirs, own))
+    if (!isDeepStrictEqual(theirs, own)) {
       return { transcript, theirs, own, said: Object.values(last) };
+    }
   }
+  printed.push(transcript);
   return undefined;
 }
 
 async function runScript(kind, seed, count, root, ours) {
   const folders = ['theirs', 'ours'].map((side) => makeImages(join(root, side)));
   const [theirFolder, ourFolder] = folders;
+  const printed = [];
+  const done = [];
   try {
     const own = await ours.start(kind.drives(ourFolder));
-    return await withGenuine(kind.program, join(root, 'qmp'), kind.args(theirFolder), (client) =>
-      compare(kind, seed, count, [
-        { client, folder: theirFolder },
-        { client: own, folder: ourFolder },
-      ]),
+    const [found, output] = await withGenuine(
+      kind.program,
+      join(root, 'qmp'),
+      kind.args(theirFolder),
+      (client) =>
+        compare(
+          kind,
+          seed,
+          count,
+          [
+            { client, folder: theirFolder, output: [] },
+            { client: own, folder: ourFolder, output: printed },
+          ],
+          done,
+        ),
     );
+    if (found !== undefined) return found;
+    const [theirs, ourOutput] = [output, printed.join('')].map(normalizedOutput);
+    return theirs === ourOutput
+      ? undefined
+      : { transcript: done[0], theirs: theirs.split('\n'), own: ourOutput.split('\n'), said: [] };
   } finally {
     await ours.stop();
     for (const folder of folders) rmSync(folder, { recursive: true });
@@ -146,6 +178,7 @@ function report(name, seed, { transcript, theirs, own, said }) {
 
 await main(import.meta, async (argv) => {
   const { values } = parseArgs({ args: argv, options });
+  const count = Number(values.scripts);
   if (!values.built) await setupAndBuild({ tests: false });
   const ours = new Ours(await import(inRoot('dist/index.mjs')));
   const first =
@@ -160,15 +193,15 @@ await main(import.meta, async (argv) => {
         log(TOPIC, `${name}: skipped, ${kind.program} is not installed`);
         continue;
       }
-      log(TOPIC, `${name}: ${values.scripts} scripts, the first with seed ${first}`);
-      for (let index = 0; index < Number(values.scripts); index += 1) {
+      log(TOPIC, `${name}: ${count} scripts, the first with seed ${first}`);
+      for (let index = 0; index < count; index += 1) {
         const found = await runScript(kind, first + index, Number(values.commands), root, ours);
         if (found === undefined) continue;
         report(name, first + index, found);
         differences += 1;
         if (differences >= MOST_DIFFERENCES) return 1;
       }
-      log(TOPIC, `${name}: ${values.scripts} scripts were compared`);
+      log(TOPIC, `${name}: ${count} scripts were compared`);
     }
   } finally {
     rmSync(root, { recursive: true, force: true });

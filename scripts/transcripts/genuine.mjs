@@ -6,7 +6,10 @@ import { StreamClient } from './stream-client.mjs';
 
 const { LD_PRELOAD: _, ...env } = process.env;
 
-/** Runs `body` with a client of the program's monitor. @param args what comes after the monitor's. */
+/**
+ * Runs `body` with a client of the program's monitor; gives what it gives and what the program
+ * printed. @param args what comes after the monitor's.
+ */
 export async function withGenuine(program, socket, args, body) {
   const server = createServer();
   server.listen(socket);
@@ -34,8 +37,12 @@ export async function withGenuine(program, socket, args, body) {
   child.stderr.setEncoding('utf8').on('data', (text) => {
     errors += text;
   });
-  child.stdout.resume();
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    output += text;
+  });
   const ended = once(child, 'close');
+  let result;
   try {
     const first = await Promise.race([once(server, 'connection'), ended]);
     if (typeof first[0] !== 'object' || first[0] === null) {
@@ -43,10 +50,11 @@ export async function withGenuine(program, socket, args, body) {
     }
     const client = new StreamClient(first[0]);
     await client.negotiate();
-    return await body(client);
+    result = await body(client);
   } finally {
     child.kill('SIGTERM');
     await ended;
     server.close();
   }
+  return [result, output];
 }

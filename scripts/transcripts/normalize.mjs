@@ -14,7 +14,7 @@ function jsonName(text, folder) {
   return `${JSON_NAME}${JSON.stringify(options)}`;
 }
 
-function valueOf(name, value, folder) {
+function comparable(name, value, folder) {
   if (MEASURED.test(name)) return 'measured';
   if (typeof value === 'string') {
     const text = value.replaceAll(folder, 'FOLDER').replace(GENERATED, '#generated');
@@ -23,19 +23,30 @@ function valueOf(name, value, folder) {
   return normalized(value, folder);
 }
 
+/** What a line of the human monitor gave: texts of errors are left out. */
+export function normalizedText(text) {
+  return text.replaceAll(/^(Error: |.* not found).*$/gm, 'Error').replaceAll('\r\n', '\n');
+}
+
+/** What qemu-io prints, without how long it took. */
+export function normalizedOutput(text) {
+  return text.replaceAll('\r\n', '\n').replaceAll(/ ops; .*$/gm, ' ops; TIME');
+}
+
 export function normalized(value, folder) {
-  if (Array.isArray(value)) return listOf(value.map((element) => valueOf('', element, folder)));
+  if (Array.isArray(value)) return listOf(value.map((element) => comparable('', element, folder)));
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value.nodes) && Array.isArray(value.edges)) return graphOf(value, folder);
   return Object.fromEntries(
     Object.entries(value)
       .filter(([name]) => !LEFT_OUT.has(name))
       .sort(([one], [other]) => (one < other ? -1 : 1))
-      .map(([name, member]) => [name, valueOf(name, member, folder)]),
+      .map(([name, member]) => [name, comparable(name, member, folder)]),
   );
 }
 
-const sorted = (names) => [...names].sort().join('+');
+const inOrder = (one, other) => (one < other ? -1 : 1);
+const sorted = (names) => [...names].sort(inOrder).join('+');
 
 /**
  * Nodes with names of their own keep their order. Whether a child was there before its parent depends
@@ -68,15 +79,15 @@ function usersAmong(nodes, edges) {
 function graphOf({ nodes, edges }, folder) {
   const users = usersAmong(nodes, edges);
   const label = new Map(
-    nodes.map(({ id, type, name }) => [id, `${type} ${String(valueOf('', name, folder))}`]),
+    nodes.map(({ id, type, name }) => [id, `${type} ${String(comparable('', name, folder))}`]),
   );
   return {
-    nodes: [...label.values()].sort(),
+    nodes: [...label.values()].sort(inOrder),
     edges: edges
       .map(({ parent, child, name, perm, 'shared-perm': shared }) => {
         const grants = users.has(parent) ? [sorted(perm), sorted(shared)] : [];
         return [label.get(parent), label.get(child), name, ...grants].join(' | ');
       })
-      .sort(),
+      .sort(inOrder),
   };
 }

@@ -28,10 +28,12 @@ export class Ours {
     const { createDrive, QmpServer, RunState, setRunState } = this.#package;
     setRunState(new RunState('prelaunch'));
     for (const { options, settings, device, removable } of drives) {
-      const blk = await createDrive(options, { accountRequests: true, ...settings });
+      const blk = await createDrive(options, settings);
       if (device === undefined) continue;
       blk.attachDevice({}, device);
       blk.iostatusEnable();
+      // As QEMU's IDE devices: CDs are read only, disks can be resized.
+      await blk.setDevicePermissions({ readOnly: removable, resizable: !removable });
       blk.setDeviceOps(removable ? cdDrive() : {});
     }
     this.#server = new QmpServer();

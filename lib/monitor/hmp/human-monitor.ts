@@ -3,9 +3,10 @@
 import { diskCommands } from './disk-commands.js';
 import type { HumanCommand } from './human-command.js';
 import { machineCommands } from './machine-commands.js';
+import { qemuIoCommands } from './qemu-io.js';
 import { splitWords, WordsError } from './words.js';
 
-const COMMANDS: readonly HumanCommand[] = [...diskCommands, ...machineCommands];
+const COMMANDS: readonly HumanCommand[] = [...diskCommands, ...qemuIoCommands, ...machineCommands];
 
 /** A word of the line is missing, or one is too many. */
 function usage({ name }: HumanCommand, problem: string): string {
