@@ -50,7 +50,8 @@ export function blockDeviceInfo(node: BlockNode, view: MediumView): BlockDeviceI
   const { direct, noFlush, detectZeroes } = node.state;
   const backing = node.backing?.child;
   const chain = flat ? [node] : chainOf(node, view.skipsImplicit);
-  const bitmaps = node.dirtyBitmaps.list();
+  // Newest first, as QEMU has them.
+  const bitmaps = node.dirtyBitmaps.list().reverse();
   return Object.freeze({
     file: names.of(node),
     'node-name': node.name,

@@ -91,9 +91,9 @@ export class QmpSession {
       const { name, args } = requestOf(input.value);
       const reply = await execute(this.#command(name), args, this.#monitor);
       if (name === NEGOTIATION && 'return' in reply) this.#isNegotiated = true;
-      return { ...reply, ...id };
+      return { ...id, ...reply };
     } catch (error) {
-      return { error: errorReply(error), ...id };
+      return { ...id, error: errorReply(error) };
     }
   }
 
