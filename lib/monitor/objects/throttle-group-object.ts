@@ -2,7 +2,7 @@
 
 import { BlockError } from '../../errors/block-error.js';
 import { Errno } from '../../errors/errno.js';
-import { completeLimits, NO_LIMITS, type ThrottleLimits } from '../../throttle/limits.js';
+import { NO_LIMITS, type ThrottleLimits } from '../../throttle/limits.js';
 import { ThrottleGroup } from '../../throttle/throttle-group.js';
 import type { ObjectType, UserObject } from './object-type.js';
 
@@ -17,18 +17,12 @@ function limitNamed(property: string): Limit | undefined {
   return LIMITS.find((limit) => property === `${PREFIX}${limit}`);
 }
 
-/**
- * The properties of single limits come on top of `limits`, which must be right by themselves.
- * @throws BlockError EINVAL
- */
+/** `limits` comes on top of the properties of single limits. */
 function limitsIn({ limits, ...single }: Readonly<Record<string, unknown>>): ThrottleLimits {
-  const given: Record<string, unknown> = { ...(limits as ThrottleLimits | undefined) };
-  completeLimits(given as ThrottleLimits);
-  for (const limit of LIMITS) {
-    const value = single[`${PREFIX}${limit}`];
-    if (value !== undefined) given[limit] = value;
-  }
-  return given as ThrottleLimits;
+  const given = LIMITS.map((limit) => [limit, single[`${PREFIX}${limit}`]] as const).filter(
+    ([, value]) => value !== undefined,
+  );
+  return { ...Object.fromEntries(given), ...(limits as ThrottleLimits | undefined) };
 }
 
 class ThrottleGroupObject implements UserObject {

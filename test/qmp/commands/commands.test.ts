@@ -261,10 +261,8 @@ describe('media', () => {
     expect(await qmp.event('DEVICE_TRAY_MOVED')).toMatchObject({
       data: { device: 'disk', id: 'cd0', 'tray-open': true },
     });
-    expect(await run('blockdev-insert-medium', { device: 'disk', 'node-name': 'n' })).toMatchObject(
-      ok,
-    );
-    expect(await run('blockdev-insert-medium', { device: 'disk', 'node-name': 'n' })).toMatchObject(
+    expect(await run('blockdev-insert-medium', { id: 'cd0', 'node-name': 'n' })).toMatchObject(ok);
+    expect(await run('blockdev-insert-medium', { id: 'cd0', 'node-name': 'n' })).toMatchObject(
       generic(/in use/),
     );
     expect(await run('blockdev-close-tray', { device: 'disk' })).toMatchObject(ok);
@@ -300,8 +298,6 @@ describe('media', () => {
   test.each([
     ['blockdev-open-tray', {}],
     ['blockdev-close-tray', {}],
-    ['blockdev-remove-medium', {}],
-    ['blockdev-insert-medium', { 'node-name': 'n' }],
     ['blockdev-change-medium', { filename: 'x' }],
     ['eject', {}],
   ])(
@@ -316,6 +312,16 @@ describe('media', () => {
       );
     },
   );
+
+  test.each([
+    ['blockdev-remove-medium', {}],
+    ['blockdev-insert-medium', { 'node-name': 'n' }],
+  ])('%s takes the id of a device only', async (name, args) => {
+    await addNull('n');
+    expect(await run(name, { id: 'none', ...args })).toMatchObject(notFound(/none/));
+    expect(await run(name, args)).toMatchObject(generic(/'id' is missing/));
+    expect(await run(name, { device: 'a', id: 'b', ...args })).toMatchObject(generic(/device/));
+  });
 
   test('a drive whose medium is fixed', async () => {
     await BlockBackend.open({ driver: 'null-co', size: MIB }, { name: 'disk' }).then((blk) =>
@@ -484,7 +490,7 @@ describe('objects', () => {
       await group('g', { 'x-iops-total': 5, limits: { 'iops-total': 1, 'bps-total': 7 } }),
     ).toMatchObject(ok);
     expect(await run('qom-get', { path: 'g', property: 'limits' })).toMatchObject({
-      return: { 'iops-total': 5, 'bps-total': 7 },
+      return: { 'iops-total': 1, 'bps-total': 7, 'iops-read': 0 },
     });
     expect(await run('qom-set', { path: 'g', property: 'x-iops-total', value: 6 })).toMatchObject(
       generic(/cannot be changed/),
