@@ -4,7 +4,7 @@ import type { OptionValue } from './driver-definition.js';
 import { backingName, JSON_PREFIX } from './filename.js';
 import type { BlockNode } from './node.js';
 
-/** In characters. Longer names end in '...', and open nothing: QEMU has room for as many bytes. */
+/** In characters. Longer ones end in '...' and open nothing; QEMU has room for as many bytes. */
 const LONGEST_NAME = 4095;
 const CUT = '...';
 
@@ -71,7 +71,9 @@ export class NodeFilenames {
     const known = this.#known.get(node);
     if (known !== undefined) return known;
     const overridden = this.#isBackingOverridden(node);
-    const found = { exact: this.#exact(node, overridden), json: this.#json(node, overridden) };
+    const exact = this.#exact(node, overridden);
+    const fits = exact.length <= LONGEST_NAME;
+    const found = { exact: fits ? exact : '', json: this.#json(node, overridden) };
     this.#known.set(node, found);
     return found;
   }
