@@ -4,17 +4,15 @@ import type { OptionValue } from './driver-definition.js';
 import { backingName, JSON_PREFIX } from './filename.js';
 import type { BlockNode } from './node.js';
 
-/** What opens the same nodes again, as one object (QEMU: bs->full_open_options). */
-export interface FullOptions {
-  readonly [name: string]: OptionValue | FullOptions | null;
-}
+/** In characters. Longer ones end in '...' and open nothing; QEMU has room for as many bytes. */
+const LONGEST_NAME = 4095;
+const CUT = '...';
 
 interface Description {
   /** Says all about the node; '' where only options can (QEMU: bs->exact_filename). */
   readonly exact: string;
-  readonly options: FullOptions;
-  /** The exact one, else 'json:' and the options (QEMU: bs->filename). */
-  readonly name: string;
+  /** Options that open the same nodes again, as JSON (QEMU: bs->full_open_options). */
+  readonly json: string;
 }
 
 /** The options that decide what a node shows, as far as somebody gave them. */
@@ -25,13 +23,18 @@ function strongOptions({ driver, state }: BlockNode): [string, OptionValue][] {
   );
 }
 
-/** With spaces, as QEMU writes it. */
-function jsonText(value: FullOptions[string]): string {
-  if (value === null || typeof value !== 'object') return JSON.stringify(value);
-  const fields = Object.entries(value).map(
-    ([name, field]) => `${JSON.stringify(name)}: ${jsonText(field)}`,
-  );
-  return `{${fields.join(', ')}}`;
+/**
+ * With spaces, as QEMU writes it. Values are JSON already. What is beyond any name is left out: a node
+ * that shows in two places of each of those above it would make their names grow without bounds.
+ */
+function objectText(fields: readonly (readonly [name: string, json: string])[]): string {
+  const text = `{${fields.map(([name, json]) => `${JSON.stringify(name)}: ${json}`).join(', ')}}`;
+  return text.slice(0, LONGEST_NAME + 1);
+}
+
+function jsonName(json: string): string {
+  const name = JSON_PREFIX + json;
+  return name.length > LONGEST_NAME ? name.slice(0, LONGEST_NAME - CUT.length) + CUT : name;
 }
 
 /** Names of nodes as they are in one turn: each is found out once, however many stand on it. */
@@ -40,7 +43,8 @@ export class NodeFilenames {
 
   /** A plain name where that is enough, else 'json:' and options. (bdrv_refresh_filename) */
   of(node: BlockNode): string {
-    return this.#describe(node).name;
+    const { exact, json } = this.#describe(node);
+    return exact || jsonName(json);
   }
 
   /** The plain name, or ''. */
@@ -60,7 +64,7 @@ export class NodeFilenames {
 
   /** As {@link of}, whatever backing file the node has. */
   own(node: BlockNode): string {
-    return this.#exact(node, false) || this.#json(this.#options(node, false));
+    return this.#exact(node, false) || jsonName(this.#json(node, false));
   }
 
   #describe(node: BlockNode): Description {
@@ -68,14 +72,10 @@ export class NodeFilenames {
     if (known !== undefined) return known;
     const overridden = this.#isBackingOverridden(node);
     const exact = this.#exact(node, overridden);
-    const options = this.#options(node, overridden);
-    const found = { exact, options, name: exact || this.#json(options) };
+    const fits = exact.length <= LONGEST_NAME;
+    const found = { exact: fits ? exact : '', json: this.#json(node, overridden) };
     this.#known.set(node, found);
     return found;
-  }
-
-  #json(options: FullOptions): string {
-    return JSON_PREFIX + jsonText(options);
   }
 
   /** The image alone would be opened with another backing file. (bdrv_backing_overridden) */
@@ -88,20 +88,20 @@ export class NodeFilenames {
     }
   }
 
-  #options(node: BlockNode, overridden: boolean): FullOptions {
+  #json(node: BlockNode, overridden: boolean): string {
     const { driver, options, children, backing } = node;
     const { filename } = options;
+    const own: [string, OptionValue | null][] = [['driver', driver.name], ...strongOptions(node)];
+    if (typeof filename === 'string') own.push(['filename', filename]);
+    if (overridden && backing === undefined) own.push(['backing', null]);
     const below = children
       .toReversed()
       .filter(({ edge }) => overridden || edge !== backing)
-      .map(({ edge }) => [edge.name, this.#describe(edge.child).options]);
-    return {
-      driver: driver.name,
-      ...Object.fromEntries(strongOptions(node)),
-      ...(typeof filename === 'string' ? { filename } : {}),
-      ...Object.fromEntries(below),
-      ...(overridden && backing === undefined ? { backing: null } : {}),
-    };
+      .map(({ edge }) => [edge.name, this.#describe(edge.child).json] as const);
+    return objectText([
+      ...own.map(([name, value]) => [name, JSON.stringify(value)] as const),
+      ...below,
+    ]);
   }
 
   #exact(node: BlockNode, overridden: boolean): string {

@@ -37,19 +37,20 @@ export interface BlockDeviceInfo extends IoThrottleInfo {
   readonly 'dirty-bitmaps'?: readonly BlockDirtyInfo[];
 }
 
-/** Whose medium it is, and what is to be seen of it. */
-export interface MediumView extends ImageView {
-  readonly blk?: BlockBackend;
-  /** Nothing of what it stands on. */
-  readonly flat?: boolean;
-}
-
-/** (bdrv_block_device_info) */
-export function blockDeviceInfo(node: BlockNode, view: MediumView): BlockDeviceInfo {
-  const { blk, names, flat = false } = view;
+/**
+ * (bdrv_block_device_info)
+ *
+ * @param blk whose medium it is; a node that is asked about by itself is nobody's.
+ */
+export function blockDeviceInfo(
+  node: BlockNode,
+  view: ImageView,
+  blk?: BlockBackend,
+): BlockDeviceInfo {
+  const { names } = view;
   const { direct, noFlush, detectZeroes } = node.state;
   const backing = node.backing?.child;
-  const chain = flat ? [node] : chainOf(node, view.skipsImplicit);
+  const chain = view.flat ? [node] : chainOf(node, view.skipsImplicit);
   // Newest first, as QEMU has them.
   const bitmaps = node.dirtyBitmaps.list().reverse();
   return Object.freeze({

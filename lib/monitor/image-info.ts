@@ -1,7 +1,7 @@
 // What an image is, and those that it stands on (QAPI: ImageInfo).
 
 import type { BlockNode } from '../graph/node.js';
-import type { NodeFilenames } from '../graph/node-filename.js';
+import { NodeFilenames } from '../graph/node-filename.js';
 import { skipImplicitFilters } from '../graph/surgery.js';
 import type { AllocatedSizes } from './allocated-sizes.js';
 
@@ -25,12 +25,22 @@ export interface ImageInfo {
   readonly 'backing-image'?: ImageInfo;
 }
 
-/** What of the graph a query looks at. */
-export interface ImageView {
+/** What of the graph one query looks at, in one turn. */
+export class ImageView {
+  readonly names = new NodeFilenames();
+  /** Those that were described: in chains of images most are met more than once. */
+  readonly images = new Map<BlockNode, ImageInfo>();
   readonly sizes: AllocatedSizes;
-  readonly names: NodeFilenames;
   /** Filters that no user put there are left out. */
   readonly skipsImplicit: boolean;
+  /** Nothing is shown of what a node stands on. */
+  readonly flat: boolean;
+
+  constructor(sizes: AllocatedSizes, { skipsImplicit = false, flat = false } = {}) {
+    this.sizes = sizes;
+    this.skipsImplicit = skipsImplicit;
+    this.flat = flat;
+  }
 }
 
 /** The node on which another stands in a chain: what it filters, or its backing file. */
@@ -50,10 +60,15 @@ export function chainOf(node: BlockNode, skipsImplicit: boolean): BlockNode[] {
 
 /** Of the first node of the chain; each of the others is the backing image of the one before. */
 export function imageInfoOf(chain: readonly BlockNode[], view: ImageView): ImageInfo {
-  return [...chain].reverse().reduce<ImageInfo | undefined>((backing, node) => {
+  const below = chain.findIndex((node) => view.images.has(node));
+  const unknown = below < 0 ? chain : chain.slice(0, below);
+  let image = below < 0 ? undefined : view.images.get(chain[below] as BlockNode);
+  for (const node of unknown.toReversed()) {
     const own = ownInfo(node, view);
-    return Object.freeze(backing === undefined ? own : { ...own, 'backing-image': backing });
-  }, undefined) as ImageInfo;
+    image = Object.freeze(image === undefined ? own : { ...own, 'backing-image': image });
+    view.images.set(node, image);
+  }
+  return image as ImageInfo;
 }
 
 function ownInfo(node: BlockNode, { sizes, names }: ImageView): ImageInfo {

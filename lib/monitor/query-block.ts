@@ -3,11 +3,10 @@
 import type { BlockDeviceIoStatus } from '../backend/error-policy.js';
 import { BlockBackend } from '../block-backend.js';
 import type { BlockNode } from '../graph/node.js';
-import { NodeFilenames } from '../graph/node-filename.js';
 import { skipImplicitFilters } from '../graph/surgery.js';
-import { type AllocatedSizes, withAllocatedSizes } from './allocated-sizes.js';
+import { withAllocatedSizes } from './allocated-sizes.js';
 import { type BlockDeviceInfo, blockDeviceInfo } from './block-device-info.js';
-import { chainOf } from './image-info.js';
+import { chainOf, ImageView } from './image-info.js';
 
 /** A drive (QAPI: BlockInfo). */
 export interface BlockInfo {
@@ -47,22 +46,21 @@ export function queryBlock(): Promise<BlockInfo[]> {
   const images = (): BlockNode[] =>
     knownBackends().flatMap(({ root }) => (root === undefined ? [] : chainOf(root, true)));
   return withAllocatedSizes(images, (sizes) => {
-    const names = new NodeFilenames();
-    return knownBackends().map((blk) => infoOf(blk, sizes, names));
+    const view = new ImageView(sizes, { skipsImplicit: true });
+    return knownBackends().map((blk) => infoOf(blk, view));
   });
 }
 
-function infoOf(blk: BlockBackend, sizes: AllocatedSizes, names: NodeFilenames): BlockInfo {
+function infoOf(blk: BlockBackend, view: ImageView): BlockInfo {
   const qdev = blk.attachedDeviceId;
   const medium = mediumOf(blk);
-  const view = { blk, sizes, names, skipsImplicit: true };
   return Object.freeze({
     device: blk.name,
     ...(qdev === '' ? {} : { qdev }),
     type: 'unknown',
     removable: blk.isRemovable,
     locked: blk.isMediumLocked,
-    ...(medium === undefined ? {} : { inserted: blockDeviceInfo(medium, view) }),
+    ...(medium === undefined ? {} : { inserted: blockDeviceInfo(medium, view, blk) }),
     ...(blk.hasTray ? { tray_open: blk.isTrayOpen } : {}),
     ...(blk.iostatusIsEnabled ? { 'io-status': blk.iostatus } : {}),
   });

@@ -2,9 +2,9 @@
 
 import { graph } from '../graph/graph.js';
 import type { BlockNode } from '../graph/node.js';
-import { NodeFilenames } from '../graph/node-filename.js';
 import { withAllocatedSizes } from './allocated-sizes.js';
 import { type BlockDeviceInfo, blockDeviceInfo } from './block-device-info.js';
+import { ImageView } from './image-info.js';
 
 export interface NamedBlockNodesOptions {
   /** Leaves out the images that a node stands on, which are listed themselves. Default false. */
@@ -24,7 +24,7 @@ export function queryNamedBlockNodes({
   flat = false,
 }: NamedBlockNodesOptions = {}): Promise<BlockDeviceInfo[]> {
   return withAllocatedSizes(openNodes, (sizes) => {
-    const view = { sizes, names: new NodeFilenames(), skipsImplicit: false, flat };
+    const view = new ImageView(sizes, { flat });
     return openNodes()
       .reverse()
       .map((node) => blockDeviceInfo(node, view));

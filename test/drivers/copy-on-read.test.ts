@@ -319,6 +319,16 @@ onEveryEngineAndHome((context) => {
       expect(probe('over').allocatedClusters).toBe(0);
     });
 
+    test('RW-13: a raw image is no filter, and may be the bottom', async () => {
+      const file = { driver: 'file', filename: base() };
+      await blockdevAdd({ driver: 'raw', 'node-name': 'raw', file });
+      await using blk = await filtered(overlay('', { backing: 'raw' }), { bottom: 'raw' });
+      expect(await read(blk, 0, 4)).toBe('base');
+      expect(probe('over').allocatedClusters).toBe(1);
+      await blk.close();
+      await blockdevDel('raw');
+    });
+
     test('GRAPH-18: the chain down to the bottom is frozen as long as the filter is there', async () => {
       const blk = await chain('middle');
       expect(probe('over').node.backing?.frozen).toBe(1);
@@ -329,7 +339,8 @@ onEveryEngineAndHome((context) => {
       const file = overlay(base());
       expect(await codeOf(filtered(file, { bottom: 'none' }))).toBe('EINVAL');
       await blockdevAdd({ driver: 'null-co', 'node-name': 'elsewhere' });
-      await blockdevAdd({ driver: 'raw', file: 'elsewhere', 'node-name': 'filter' });
+      const filter = { driver: 'x-probe', filter: true, 'node-name': 'filter' };
+      await blockdevAdd({ ...filter, file: 'elsewhere' });
       expect(await codeOf(filtered(file, { bottom: 'filter' }))).toBe('EINVAL');
       expect(await codeOf(filtered(file, { bottom: 'elsewhere' }))).toBe('EINVAL');
       await blockdevDel('filter');

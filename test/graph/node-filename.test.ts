@@ -62,12 +62,14 @@ describe('filenames of nodes', () => {
       return blk.root === undefined ? '' : filenameOf(blk.root);
     };
     const { filename } = file;
-    const json = `json:{"driver": "x-probe", "file": {"driver": "file", "filename": "${filename}"}`;
+    const below = `"file": {"driver": "file", "filename": "${filename}"}`;
     expect(await nameOf(overlay)).toBe(filename);
-    expect(await nameOf({ ...overlay, backing: null })).toBe(`${json}, "backing": null}`);
+    expect(await nameOf({ ...overlay, backing: null })).toBe(
+      `json:{"driver": "x-probe", "backing": null, ${below}}`,
+    );
     const other = { driver: 'null-co' };
     expect(await nameOf({ ...overlay, backing: other })).toBe(
-      `${json}, "backing": {"driver": "null-co"}}`,
+      `json:{"driver": "x-probe", ${below}, "backing": {"driver": "null-co"}}`,
     );
     const raw = { driver: 'raw', file: { driver: 'file', filename: base } };
     expect(await nameOf({ ...overlay, backing: raw })).toBe(filename);
@@ -79,6 +81,17 @@ describe('filenames of nodes', () => {
       await blockdevAdd({ driver: 'x-probe', 'node-name': `n${depth}`, backing: `n${depth - 1}` });
     }
     expect(filenameOf(nodeOf('n60')).match(/x-probe/g)).toHaveLength(60);
+  });
+
+  test('QRY-11: a name has an end, however often nodes show in it', async () => {
+    await blockdevAdd({ driver: 'null-co', 'node-name': 'n0', 'read-zeroes': true });
+    for (let depth = 1; depth <= 10; depth += 1) {
+      const below = `n${depth - 1}`;
+      await blockdevAdd({ driver: 'blkverify', 'node-name': `n${depth}`, raw: below, test: below });
+    }
+    expect(filenameOf(nodeOf('n2'))).toMatch(/^json:.*\}$/);
+    const name = filenameOf(nodeOf('n10'));
+    expect([name.length, name.slice(-3)]).toEqual([4095, '...']);
   });
 });
 

@@ -4,6 +4,7 @@ import {
   type BlockStats,
   blockdevAdd,
   blockLatencyHistogramSet,
+  createDrive,
   queryBlockstats,
 } from '../../lib/index.js';
 import { comparable } from '../support/comparable.js';
@@ -188,6 +189,30 @@ describeWith([QEMU], 'query-blockstats, genuine', () => {
       ['drive2', undefined],
       ['', '/machine/peripheral/virtio1/virtio-backend'],
     ]);
+  });
+});
+
+describeWith([QEMU], 'query-blockstats after requests, genuine', () => {
+  test('QRY-9: the same requests leave the same counters, in the drive and in its file', async () => {
+    const TIMES = ['rd_total_time_ns', 'wr_total_time_ns', 'flush_total_time_ns', 'idle_time_ns'];
+    const filename = image(MIB);
+    const drive = `if=none,id=d,file=${filename},format=raw,discard=unmap`;
+    const genuine = await withGenuine(startQemu(['-drive', drive]), async (qmp) => {
+      for (const command of ['aio_write 4096 8k', 'aio_read 0 512', 'discard 0 64k', 'aio_flush']) {
+        expect(await qmp.human(`qemu-io d "${command}"`)).not.toMatch(/error|failed|invalid/i);
+      }
+      return qmp.execute('query-blockstats');
+    });
+    const file = { driver: 'file', filename };
+    await using blk = await createDrive({ driver: 'raw', discard: 'unmap', file }, { name: 'd' });
+    await blk.pwrite(4096, Buffer.alloc(8192), { account: 'write' });
+    await blk.pread(0, Buffer.alloc(512), { account: 'read' });
+    await blk.pdiscard(0, 65536);
+    await blk.flush({ account: 'flush' });
+    const ours = queryBlockstats();
+    expect(comparable(ours, TIMES)).toEqual(comparable(genuine, TIMES));
+    expect(ours[0]?.parent?.['driver-specific']?.['discard-bytes-ok']).toBe(65536);
+    expect(ours[0]?.stats.wr_highest_offset).toBe(12288);
   });
 });
 

@@ -25,7 +25,8 @@ const NULL_NODE = {
 export function drivesOfQemu({ writable, readOnly }: DriveImages): string[] {
   const limits =
     'throttling.iops-total=100,throttling.iops-total-max=200,throttling.iops-total-max-length=2,' +
-    'throttling.bps-write=5000,throttling.iops-size=4096,throttling.group=foo';
+    'throttling.bps-write=5000,throttling.iops-size=4096,throttling.group=foo,' +
+    'stats-intervals.0=5,stats-intervals.1=60,stats-account-failed=off';
   const group = { 'qom-type': 'throttle-group', id: 'tg', limits: { 'iops-total': 100 } };
   return [
     ...['-object', JSON.stringify(group)],
@@ -75,7 +76,7 @@ export async function withDrives<T>(
           group: 'foo',
         },
       },
-      { name: 'drive0' },
+      { name: 'drive0', 'stats-intervals': [5, 60], 'stats-account-failed': 'off' },
     );
     const drive1 = await createDrive(
       { file: readOnly, 'read-only': true, cache: { 'no-flush': true } },
