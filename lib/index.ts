@@ -89,7 +89,15 @@ export { PROBE_LIMITS, type ProbeLimit } from './drivers/x-probe.js';
 export { ProbeJob, type ProbeJobOptions } from './drivers/x-probe-job.js';
 export { AbortError, BlockError, BlockUsageError } from './errors/block-error.js';
 export {
+  type ExportRemoveMode,
+  NbdExport,
+  type NbdExportInfo,
+} from './exports/nbd-export.js';
+export type { NbdAddress, NbdExportOptions, NbdServerSettings } from './exports/nbd-options.js';
+export { NbdServer } from './exports/nbd-server.js';
+export {
   type BlockEvents,
+  type BlockExportDeletedEvent,
   type BlockIoErrorEvent,
   type BlockWriteThresholdEvent,
   blockEvents,
