@@ -141,6 +141,8 @@ File tcp_listener(sockaddr_in& address) {
   return listener;
 }
 
+constexpr std::size_t kSockets = 300;  // more than a ring has entries
+
 /// Fills the way to the peer until it takes no more.
 void fill(int fd) {
   const std::string chunk(4096, 'x');
@@ -331,7 +333,6 @@ TEST_CASE("aio/socket: an accept is cancelled, and the end of a context ends all
 }
 
 TEST_CASE("aio/socket: waiting sockets take no room from files, and an idle one wakes nobody") {
-  constexpr std::size_t kSockets = 300;  // more than a ring has entries
   on_every_engine_and_home([](Home& home) {
     std::vector<std::unique_ptr<Pair>> pairs;
     std::vector<Call> calls(kSockets);
