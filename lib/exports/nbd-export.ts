@@ -248,7 +248,9 @@ async function moveToThread(node: BlockNode, options: NbdExportOptions): Promise
   const { iothread, 'fixed-iothread': fixed = false } = options;
   if (iothread === undefined) return;
   const context = typeof iothread === 'string' ? AioContext.ioThread(iothread) : iothread;
-  if (context === undefined) throw exportError(Errno.ENOENT, `there is no IOThread '${iothread}'`);
+  if (context === undefined) {
+    throw exportError(Errno.ENOENT, `there is no IOThread '${String(iothread)}'`);
+  }
   try {
     await graph().lock.run(`export ${node.name}`, (change) =>
       moveContext(graph(), node, context, undefined, change),

@@ -1,7 +1,11 @@
 // What an NBD server and its exports are made with.
 
 import { AioContext } from '../aio/context.js';
-import { invalidArgumentType, invalidArgumentValue, outOfRange } from '../errors/argument-errors.js';
+import {
+  invalidArgumentType,
+  invalidArgumentValue,
+  outOfRange,
+} from '../errors/argument-errors.js';
 import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import { isWellFormedName } from '../graph/names.js';
@@ -140,11 +144,7 @@ export function checkExportOptions(options: NbdExportOptions): void {
     throw invalidArgumentType('bitmaps', 'an array of names', bitmaps);
   }
   for (const name of bitmaps ?? []) checkString('bitmaps', name);
-  if (
-    iothread !== undefined &&
-    typeof iothread !== 'string' &&
-    !(iothread instanceof AioContext)
-  ) {
+  if (iothread !== undefined && typeof iothread !== 'string' && !(iothread instanceof AioContext)) {
     throw invalidArgumentType('iothread', 'an AioContext or its name', iothread);
   }
   if (options['fixed-iothread'] === true && iothread === undefined) {

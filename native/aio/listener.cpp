@@ -29,7 +29,7 @@ int bind_and_listen(const UniqueFd& socket, const sockaddr* address, socklen_t b
 
 // What a process left behind that has ended. Anything else stays.
 bool remove_stale(const sockaddr_un& name) {
-  struct stat status {};
+  struct stat status{};
   if (::lstat(name.sun_path, &status) != 0 || !S_ISSOCK(status.st_mode)) {
     return false;
   }

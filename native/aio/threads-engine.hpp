@@ -1,5 +1,5 @@
-// Engine "threads": every operation is a blocking system call on a worker, but for those on sockets,
-// which are polled for and tried without waiting.
+// Engine "threads": every operation is a blocking system call on a worker, but for those on
+// sockets, which are polled for and tried without waiting.
 #pragma once
 
 #include <memory>
@@ -43,7 +43,7 @@ class ThreadsEngine final : public Engine {
   SocketPoller sockets_;
   IntrusiveList<IoOp> queued_;
   std::size_t queued_sockets_ = 0;  // of those
-  IntrusiveList<IoOp> refused_;  // finished without having been started
+  IntrusiveList<IoOp> refused_;     // finished without having been started
   std::size_t in_flight_ = 0;
   bool cancelled_ = false;
   EngineCounters counters_;

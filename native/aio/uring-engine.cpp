@@ -308,9 +308,8 @@ void UringEngine::prepare_socket_op(io_uring_sqe& sqe, IoOp& op) {
         : io_uring_prep_recvmsg(&sqe, fd, message, static_cast<unsigned>(flags));
   } else {
     const std::size_t length = std::min(op.iov->iov_len, kLargestTransfer);
-    op.opcode == IoOpcode::kSend
-        ? io_uring_prep_send(&sqe, fd, op.iov->iov_base, length, flags)
-        : io_uring_prep_recv(&sqe, fd, op.iov->iov_base, length, flags);
+    op.opcode == IoOpcode::kSend ? io_uring_prep_send(&sqe, fd, op.iov->iov_base, length, flags)
+                                 : io_uring_prep_recv(&sqe, fd, op.iov->iov_base, length, flags);
   }
   io_uring_sqe_set_data(&sqe, &op);
   op.engine_state = kInRing;

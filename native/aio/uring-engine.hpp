@@ -96,8 +96,8 @@ class UringEngine final : public Engine {
   Doorbell doorbell_;
   WorkerPool workers_{doorbell_};
 
-  IntrusiveList<IoOp> queue_;     // not started: waits for submit() or for room in the ring
-  IntrusiveList<IoOp> finished_;  // result known, not reaped
+  IntrusiveList<IoOp> queue_;          // not started: waits for submit() or for room in the ring
+  IntrusiveList<IoOp> finished_;       // result known, not reaped
   IntrusiveList<IoOp> cancelling_;     // in the ring, on sockets, to be cancelled
   std::size_t in_flight_ = 0;          // taken and not reaped
   std::size_t sockets_in_flight_ = 0;  // of those, on sockets and with no result

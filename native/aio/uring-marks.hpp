@@ -12,9 +12,10 @@ inline constexpr std::uint64_t kDoorbellTag = 1;
 inline constexpr std::uint64_t kCancelTag = 3;
 
 // IoOp::engine_state
-inline constexpr std::uint8_t kTrial = 1;       // a WriteTrial
-inline constexpr std::uint8_t kInRing = 2;      // on a socket, in the ring
-inline constexpr std::uint8_t kCancelling = 3;  // the same, and in the list of those to be cancelled
+inline constexpr std::uint8_t kTrial = 1;   // a WriteTrial
+inline constexpr std::uint8_t kInRing = 2;  // on a socket, in the ring
+inline constexpr std::uint8_t kCancelling =
+    3;  // the same, and in the list of those to be cancelled
 
 inline IoOp* op_of(std::uint64_t user_data) {
   return reinterpret_cast<IoOp*>(user_data);  // NOLINT(performance-no-int-to-ptr): what we put in

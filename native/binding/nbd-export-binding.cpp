@@ -27,8 +27,7 @@ NbdExportOptions options_of(const ValueReader& object) {
   options.description = object["description"].string();
   options.size = static_cast<std::int64_t>(
       std::clamp(object["size"].number(), 0.0, static_cast<double>(block::kMaxLength)));
-  options.flags =
-      static_cast<std::uint16_t>(std::clamp(object["flags"].number(), 0.0, 65535.0));
+  options.flags = static_cast<std::uint16_t>(std::clamp(object["flags"].number(), 0.0, 65535.0));
   options.min_block = block_size(object["minBlock"]);
   options.max_block = block_size(object["maxBlock"]);
   options.allocation_depth = object["allocationDepth"].boolean();

@@ -44,9 +44,7 @@ class ListenRequest final : public ControlRequest {
  private:
   aio::Detached body() override {
     aio::UniqueFd socket;
-    auto open = [this, &socket]() -> std::int64_t {
-      return aio::open_listener(address, socket);
-    };
+    auto open = [this, &socket]() -> std::int64_t { return aio::open_listener(address, socket); };
     result = co_await aio::run_control(home->aio().engine(), open);
     if (result >= 0 && server->is_closing()) {
       result = -ECANCELED;

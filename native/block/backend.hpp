@@ -71,7 +71,8 @@ class Backend {
 
   /// Home thread. Null: it has none any more. The owner outlives its being that.
   void set_owner(BackendOwner* owner);
-  /// Home thread, in a drained section: the owner is busy, or is so no more. A section waits for it.
+  /// Home thread, in a drained section: the owner is busy, or is so no more. A section waits for
+  /// it.
   void hold() { held_.fetch_add(1); }
   void release();
 

@@ -3,8 +3,8 @@
 //   accept -> negotiation -> (home of the export) -> read -> serve ... -> read ends ->
 //   nothing in flight, nothing to send -> (JavaScript thread) -> forgotten
 //
-// Its outermost coroutine owns it. It changes threads where the arrows say so, and with its export's
-// whole graph in drained sections.
+// Its outermost coroutine owns it. It changes threads where the arrows say so, and with its
+// export's whole graph in drained sections.
 #pragma once
 
 #include <array>

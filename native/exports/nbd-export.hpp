@@ -19,8 +19,8 @@ class NbdStream;
 struct NbdExportOptions {
   std::string name;
   std::string description;
-  std::int64_t size = 0;      // bytes
-  std::uint16_t flags = 0;    // transmission flags
+  std::int64_t size = 0;    // bytes
+  std::uint16_t flags = 0;  // transmission flags
   std::uint32_t min_block = 1;
   std::uint32_t max_block = 0;
   bool allocation_depth = false;

@@ -67,8 +67,9 @@ void make_error_reply(NbdRequest& request, NbdReplyStyle style, std::int64_t err
   request.body = {};
   const std::uint32_t code = nbd::wire_error(error);
   const nbd::Command command = request.header.command;
-  const bool in_chunks = style.extended || (style.structured && (command == nbd::Command::kRead ||
-                                                                command == nbd::Command::kBlockStatus));
+  const bool in_chunks =
+      style.extended || (style.structured &&
+                         (command == nbd::Command::kRead || command == nbd::Command::kBlockStatus));
   if (!in_chunks) {
     make_simple_head(request, code);
     return;

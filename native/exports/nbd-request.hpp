@@ -23,8 +23,8 @@ struct NbdHeader {
 
   /// Bytes that follow the header on the wire.
   std::uint64_t payload(bool extended) const {
-    const bool has = command == nbd::Command::kWrite ||
-                     (extended && (flags & nbd::kFlagPayloadLength) != 0);
+    const bool has =
+        command == nbd::Command::kWrite || (extended && (flags & nbd::kFlagPayloadLength) != 0);
     return has ? length : 0;
   }
 };

@@ -86,7 +86,8 @@ int NbdConnection::check(const NbdRequest& request) const {
     return -EINVAL;
   }
   if (has_range(header.command) && (header.offset > size || header.length > size - header.offset)) {
-    const bool writes = header.command == Command::kWrite || header.command == Command::kWriteZeroes;
+    const bool writes =
+        header.command == Command::kWrite || header.command == Command::kWriteZeroes;
     return writes ? -ENOSPC : -EINVAL;
   }
   return request.data_bytes != 0 && !request.data ? -ENOMEM : 0;

@@ -22,8 +22,7 @@ struct NbdServerOptions {
   aio::Nanoseconds handshake_time = 0;  // 0: no limit
 };
 
-class NbdServer final : public NbdConnectionOwner,
-                        public std::enable_shared_from_this<NbdServer> {
+class NbdServer final : public NbdConnectionOwner, public std::enable_shared_from_this<NbdServer> {
  public:
   /// `context` is the main context of its environment.
   NbdServer(aio::AioContext& context, NbdServerOptions options)

@@ -71,8 +71,9 @@ Task<int> NbdStatus::ask(bool depth) {
     }
     // Nothing alike is no answer at all; what is left has no known state.
     const std::int64_t length = bytes == 0 ? end - at : std::min(bytes, end - at);
-    const std::uint32_t state =
-        bytes == 0 ? 0 : depth ? depth_of(memory) : allocation_state(memory);
+    const std::uint32_t state = bytes == 0 ? 0
+                                : depth    ? depth_of(memory)
+                                           : allocation_state(memory);
     if (!add(static_cast<std::uint64_t>(length), state)) {
       break;
     }

@@ -5,9 +5,9 @@
 //        \--recv--> large payload, and what follows it into the buffer: one call
 //
 // Paused, nothing waits on the socket: a receive that does is cancelled, a send gives up where it
-// would wait, and both go on after resume(). The backend is held while a coroutine of the connection
-// is active: has an operation on the socket under way, something to send, or been woken and not run.
-// Home thread of its context only; one coroutine reads and one writes.
+// would wait, and both go on after resume(). The backend is held while a coroutine of the
+// connection is active: has an operation on the socket under way, something to send, or been woken
+// and not run. Home thread of its context only; one coroutine reads and one writes.
 #pragma once
 
 #include <sys/uio.h>

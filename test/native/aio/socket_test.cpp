@@ -207,7 +207,8 @@ TEST_CASE("aio/socket: vectors are gathered and scattered, in both directions at
   });
 }
 
-TEST_CASE("aio/socket: a send waits for room, and does not when told so; a peer that went is EPIPE") {
+TEST_CASE(
+    "aio/socket: a send waits for room, and does not when told so; a peer that went is EPIPE") {
   on_every_engine_and_home([](Home& home) {
     Pair pair;
     fill(pair.ours.fd.get());
