@@ -128,6 +128,16 @@ export type { PermissionName } from './graph/permissions.js';
 export { RunState, type RunStateHandler, type RunStateName } from './graph/run-state.js';
 export { METRICS_CONTENT_TYPE, metrics } from './metrics/metrics.js';
 export {
+  type BlockExportAddArguments,
+  type BlockExportDelArguments,
+  blockExportAdd,
+  blockExportDel,
+  type NbdServerStartArguments,
+  nbdServerStart,
+  nbdServerStop,
+  queryBlockExports,
+} from './monitor/block-export.js';
+export {
   blockdevAdd,
   blockdevDel,
   blockdevReopen,

@@ -108,7 +108,8 @@ export class NbdServer implements AsyncDisposable {
     const { address } = this;
     const name = encodeURIComponent(exportName);
     if (address.type === 'unix') {
-      return `nbd+unix:///${name}?socket=${encodeURIComponent(address.path)}`;
+      const path = encodeURIComponent(address.path).replaceAll('%2F', '/');
+      return `nbd+unix:///${name}?socket=${path}`;
     }
     const host = isIP(address.host) === 6 ? `[${address.host}]` : address.host;
     return `nbd://${host}:${portOf(address)}/${name}`;

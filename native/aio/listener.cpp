@@ -14,7 +14,7 @@ namespace blk::aio {
 
 namespace {
 
-constexpr int kBacklog = 128;
+constexpr int kBacklog = SOMAXCONN;
 
 int open_socket(int family, UniqueFd& out) {
   out.reset(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));

@@ -141,8 +141,10 @@ Task<int> NbdConnection::trim(NbdRequest& request) {
   if (result < 0) {
     co_return static_cast<int>(result);
   }
-  // Discards have no FUA of their own.
-  co_return fua_of(request) != 0 ? co_await flush(request) : 0;
+  if (fua_of(request) == 0) {
+    co_return 0;
+  }
+  co_return co_await flush(request);  // discards have no FUA of their own
 }
 
 Task<int> NbdConnection::write_zeroes(NbdRequest& request) {

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { blockDirtyBitmapAdd, type NbdServer } from '../../lib/index.js';
+import { readFileSync, statSync } from 'node:fs';
+import { blockDirtyBitmapAdd, blockdevDel, type NbdServer } from '../../lib/index.js';
 import { image } from '../support/images.js';
 import { diskNode, freshName, listen, served } from '../support/nbd.js';
 import { Command, Flag, NbdClient, numbers, WireError } from '../support/nbd-client.js';
@@ -138,6 +138,39 @@ describe.each(STYLES)('nbd: requests with %j', (style) => {
 });
 
 describe('nbd: transmission', () => {
+  test('EXP-8: a zero-write gives the space back, unless NO_HOLE says that it must not', () =>
+    withDisk(async ({ server, name, filename }) => {
+      const client = await NbdClient.ready(server.address, name);
+      const length = 64 * BLOCK;
+      const space = async (flags: number): Promise<number> => {
+        const data = Buffer.alloc(length, 1);
+        await client.request({ command: Command.write, flags: Flag.fua, data });
+        const { error } = await client.request({ command: Command.writeZeroes, flags, length });
+        expect(error).toBe(0);
+        return statSync(filename).blocks * 512;
+      };
+      expect(await space(Flag.noHole)).toBeGreaterThanOrEqual(length);
+      expect(await space(0)).toBeLessThan(length);
+      await client.disconnect();
+    }));
+
+  test('EXP-8: a trim succeeds and does nothing where the node has discard off', async () => {
+    const filename = image(SIZE, Buffer.from('kept'));
+    const node = await diskNode(filename, { discard: 'ignore' });
+    const server = await listen();
+    await server.addExport({ id: freshName('export'), 'node-name': node, writable: true });
+    const client = await NbdClient.ready(server.address, node);
+    const before = readFileSync(filename);
+    for (const flags of [0, Flag.fua]) {
+      const fields = { command: Command.trim, flags, offset: BLOCK, length: 16 * BLOCK };
+      expect((await client.request(fields)).error).toBe(0);
+    }
+    expect(readFileSync(filename).equals(before)).toBe(true);
+    await client.disconnect();
+    await server.close();
+    await blockdevDel(node);
+  });
+
   test('nbd: reads of nothing succeed, in any style', () =>
     withDisk(async ({ server, name }) => {
       for (const style of STYLES) {
@@ -285,6 +318,7 @@ describe('nbd: block status', () => {
     ]);
     await client.disconnect();
     await server.close();
+    await blockdevDel(node);
   });
 
   test('nbd: contexts belong to the export that they were chosen for', () =>
