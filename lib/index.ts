@@ -89,7 +89,15 @@ export { PROBE_LIMITS, type ProbeLimit } from './drivers/x-probe.js';
 export { ProbeJob, type ProbeJobOptions } from './drivers/x-probe-job.js';
 export { AbortError, BlockError, BlockUsageError } from './errors/block-error.js';
 export {
+  type ExportRemoveMode,
+  NbdExport,
+  type NbdExportInfo,
+} from './exports/nbd-export.js';
+export type { NbdAddress, NbdExportOptions, NbdServerSettings } from './exports/nbd-options.js';
+export { NbdServer } from './exports/nbd-server.js';
+export {
   type BlockEvents,
+  type BlockExportDeletedEvent,
   type BlockIoErrorEvent,
   type BlockWriteThresholdEvent,
   blockEvents,
@@ -120,6 +128,16 @@ export type { PermissionName } from './graph/permissions.js';
 export { RunState, type RunStateHandler, type RunStateName } from './graph/run-state.js';
 export { METRICS_CONTENT_TYPE, metrics } from './metrics/metrics.js';
 export type { BlockDeviceInfo, BlockdevCacheInfo } from './monitor/block-device-info.js';
+export {
+  type BlockExportAddArguments,
+  type BlockExportDelArguments,
+  blockExportAdd,
+  blockExportDel,
+  type NbdServerStartArguments,
+  nbdServerStart,
+  nbdServerStop,
+  queryBlockExports,
+} from './monitor/block-export.js';
 export {
   blockdevAdd,
   blockdevDel,

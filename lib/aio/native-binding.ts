@@ -212,6 +212,26 @@ export interface NativeLoadOptions {
   readonly seed: number;
 }
 
+/** Where a server listens: a path, or an IP address in numbers. */
+export interface NativeListenAddress {
+  readonly path?: string;
+  readonly host?: string;
+  readonly port?: number;
+}
+
+/** Sizes in bytes. */
+export interface NativeNbdExportOptions {
+  readonly name: string;
+  readonly description: string;
+  readonly size: number;
+  /** The protocol's transmission flags. */
+  readonly flags: number;
+  readonly minBlock: number;
+  readonly maxBlock: number;
+  readonly allocationDepth: boolean;
+  readonly bitmaps: readonly string[];
+}
+
 export interface NativeBinding {
   readonly version: string;
 
@@ -391,6 +411,21 @@ export interface NativeBinding {
   /** Makes a SharedArrayBuffer's memory known; `view` covers all of it. */
   regionShare(view: Uint8Array): number;
   regionRelease(id: number): void;
+
+  /** In the main context `main`. `maxConnections`, `handshakeNs`: 0 is no limit. */
+  nbdServerCreate(main: Handle, maxConnections: number, handshakeNs: number): Handle;
+  /** Completes on `slot` with the port; 0 for a path. */
+  nbdServerListen(slot: number, server: Handle, main: Handle, address: NativeListenAddress): void;
+  nbdServerInfo(server: Handle): { connections: number };
+  /** Completes on `slot` when nobody is connected any more. The handle is stale at once. */
+  nbdServerClose(slot: number, server: Handle, main: Handle): void;
+  /** Its handle, or a negative errno: EEXIST for a name that the server has. */
+  nbdExportAdd(server: Handle, backend: Handle, options: NativeNbdExportOptions): number;
+  nbdExportInfo(item: Handle): { clients: number };
+  /** Hangs its clients up; completes on `slot` when they are gone. The handle is stale at once. */
+  nbdExportRemove(slot: number, item: Handle, main: Handle): void;
+  /** As often as it is on, Node's loop does not end. */
+  keepAlive(on: boolean): void;
 
   /** Runs a load on the backend natively (no JavaScript per request). Completes on `slot`. */
   loadStart(slot: number, backend: Handle, options: NativeLoadOptions): void;

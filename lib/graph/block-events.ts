@@ -40,6 +40,12 @@ export interface BlockIoErrorEvent {
   readonly reason: string;
 }
 
+/** QAPI: BLOCK_EXPORT_DELETED. */
+export interface BlockExportDeletedEvent {
+  /** Of the export; it is free now. */
+  readonly id: string;
+}
+
 /** Events and their data, by QAPI's names. */
 export interface BlockEvents {
   BLOCK_IO_ERROR: [BlockIoErrorEvent];
@@ -49,6 +55,7 @@ export interface BlockEvents {
   RESUME: [];
   DEVICE_TRAY_MOVED: [DeviceTrayMovedEvent];
   BLOCK_WRITE_THRESHOLD: [BlockWriteThresholdEvent];
+  BLOCK_EXPORT_DELETED: [BlockExportDeletedEvent];
 }
 
 /** The events of this environment. What a listener throws becomes an uncaught exception. */

@@ -5,6 +5,7 @@ import { EventRateLimit } from './event-rate-limit.js';
 import { type QmpEvent, stamped } from './qmp-event.js';
 
 const NAMES = [
+  'BLOCK_EXPORT_DELETED',
   'BLOCK_IO_ERROR',
   'BLOCK_WRITE_THRESHOLD',
   'DEVICE_TRAY_MOVED',

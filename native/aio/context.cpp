@@ -73,7 +73,9 @@ void AioContext::resume_done() {
 }
 
 bool AioContext::break_deadlock() {
-  ScriptWait* wait = is_idle() ? script_waits_.take_youngest() : nullptr;
+  // A peer's next message does not end what only JavaScript can.
+  const bool stuck = !has_ready() && timers_.empty() && requests_in_flight() == 0;
+  ScriptWait* wait = stuck ? script_waits_.take_youngest() : nullptr;
   if (wait != nullptr) {
     wait->give_up(wait);
   }

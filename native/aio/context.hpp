@@ -63,7 +63,7 @@ class AioContext {
   /// Hands enqueued operations to the kernel or workers without running anything; while plugged
   /// only once there are many.
   void submit() {
-    if (plugs_ == 0 || engine_->in_flight() >= kPlugLimit) {
+    if (plugs_ == 0 || requests_in_flight() >= kPlugLimit) {
       release();
     }
   }
@@ -79,7 +79,7 @@ class AioContext {
   }
   /// Something was enqueued and not handed over because of a plug.
   bool holds_back() const {
-    return plugs_ != 0 && engine_->in_flight() < kPlugLimit && engine_->has_unsubmitted();
+    return plugs_ != 0 && requests_in_flight() < kPlugLimit && engine_->has_unsubmitted();
   }
   /// Hands over whatever is held.
   void release() { engine_->submit(); }
@@ -100,6 +100,10 @@ class AioContext {
 
   /// True when nothing is ready, sleeping or in flight.
   bool is_idle() const { return !has_ready() && timers_.empty() && engine_->in_flight() == 0; }
+  /// Operations that end by themselves: those on sockets may wait for a peer for ever.
+  std::size_t requests_in_flight() const {
+    return engine_->in_flight() - engine_->sockets_in_flight();
+  }
   /// When the next timer is due, or kNever.
   Nanoseconds next_deadline() const { return timers_.next_deadline(); }
 

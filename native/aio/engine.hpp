@@ -9,6 +9,7 @@
 // Partial transfers, EINTR and EAGAIN are reported as they are: the file driver decides.
 #pragma once
 
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <array>
@@ -28,8 +29,14 @@ enum class IoOpcode : std::uint8_t {
   kWrite,      // pwritev(file, iov, offset)
   kFdatasync,  // fdatasync(file)
   kCall,       // call(argument) on a worker: every other blocking system call
+  kAccept,     // accept(file): the descriptor, closed on exec, of a connection that came in
+  kReceive,    // recvmsg(file, iov): 1 byte at least, 0 when the peer sends no more
+  kSend,       // sendmsg(file, iov): 1 byte at least; no signal when the peer has gone
 };
-inline constexpr std::size_t kIoOpcodes = 4;
+inline constexpr std::size_t kIoOpcodes = 7;
+
+/// It may wait for a peer for ever, so nothing may wait for it; Engine::cancel() ends it.
+constexpr bool is_socket_op(IoOpcode opcode) { return opcode >= IoOpcode::kAccept; }
 
 /// One operation. Lives in the frame of the coroutine that awaits it (see IoAwaiter); the engine
 /// links it into its queues and stores the result. It must stay put until it was reaped.
@@ -38,14 +45,15 @@ struct IoOp {
   IoOpcode opcode = IoOpcode::kCall;
   std::uint8_t engine_state = 0;  // for the engine's own use while it holds the op
   bool control = false;           // opens, closes, measures: no request, so sim does not delay it
+  bool no_wait = false;           // kSend, kReceive: EAGAIN instead of waiting
   std::uint32_t iovcnt = 0;
   File* file = nullptr;
   const iovec* iov = nullptr;
   const MemoryRegion* region = nullptr;  // set when iovcnt is 1 and iov lies inside the region
   std::int64_t offset = 0;
   std::int64_t (*call)(void*) = nullptr;
-  void* argument = nullptr;
-  std::int64_t result = 0;  // bytes or value, or negative errno
+  void* argument = nullptr;  // kSend, kReceive with more than one buffer: the msghdr of iov
+  std::int64_t result = 0;   // bytes or value, or negative errno
   std::coroutine_handle<> waiter;
 };
 
@@ -83,6 +91,8 @@ class Engine {
 
   /// Operations taken and not yet reaped.
   virtual std::size_t in_flight() const = 0;
+  /// Those among them that are on sockets and have not ended.
+  virtual std::size_t sockets_in_flight() const { return 0; }
   virtual const EngineCounters& counters() const = 0;
 
   /// The file is about to be closed, or moves to another engine: forget its registration.
@@ -90,6 +100,9 @@ class Engine {
   /// The region is gone: forget its registration.
   virtual void forget_region(const MemoryRegion& /*region*/) {}
 
+  /// Asks an operation on a socket to end at once: with what it has done, or with ECANCELED when it
+  /// has done nothing. One that has ended already is left alone.
+  virtual void cancel(IoOp* /*op*/) {}
   /// From now on: operations not yet started finish with ECANCELED, and so does whatever is
   /// enqueued later; started ones are asked to stop. Used at teardown only.
   virtual void cancel_all() = 0;

@@ -98,6 +98,10 @@ void SimEngine::start(IoOp* op) {
 }
 
 std::int64_t SimEngine::perform(const IoOp& op) {
+  // Peers live in real time.
+  if (is_socket_op(op.opcode)) {
+    return -ENOTSUP;
+  }
   // A call opens or closes files: it is only late, never wrong.
   if (op.opcode == IoOpcode::kCall) {
     return execute_blocking(op);

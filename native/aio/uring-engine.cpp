@@ -9,22 +9,19 @@
 #include <climits>
 #include <new>
 
+#include "aio/socket.hpp"
+#include "aio/uring-marks.hpp"
 #include "aio/uring-setup.hpp"
 #include "aio/write-trial.hpp"
 
 namespace blk::aio {
 namespace {
 
-// user_data is the IoOp's address, which is never odd.
-constexpr std::uint64_t kDoorbellTag = 1;
-constexpr std::uint64_t kCancelTag = 3;
-
-// IoOp::engine_state of a WriteTrial.
-constexpr std::uint8_t kTrial = 1;
-
-IoOp* op_of(std::uint64_t user_data) {
-  return reinterpret_cast<IoOp*>(user_data);  // NOLINT(performance-no-int-to-ptr): what we put in
-}
+using uring::kCancelTag;
+using uring::kDoorbellTag;
+using uring::kInRing;
+using uring::kTrial;
+using uring::op_of;
 
 // Linux transfers at most MAX_RW_COUNT (INT_MAX rounded down to a page) at once; more is a short
 // transfer, which the file driver continues. An SQE's length is 32 bits, so it is cut here.
@@ -144,6 +141,7 @@ void UringEngine::release_ring_fd() {
 
 void UringEngine::enqueue(IoOp* op) {
   ++in_flight_;
+  sockets_in_flight_ += is_socket_op(op->opcode) ? 1 : 0;
   if (cancelled_ || broken_ != 0) {
     finish(op, cancelled_ ? -ECANCELED : broken_);
     doorbell_.ring();
@@ -181,7 +179,7 @@ bool UringEngine::fill() {
   while (IoOp* op = queue_.front()) {
     io_uring_sqe* sqe = nullptr;
     if (goes_to_ring(*op)) {
-      if (in_ring_ >= kRingEntries) {
+      if (in_ring_ >= kRingEntries && !is_socket_op(op->opcode)) {
         break;
       }
       sqe = io_uring_get_sqe(&ring_);
@@ -209,7 +207,7 @@ bool UringEngine::goes_to_ring(const IoOp& op) {
   if (op.opcode == IoOpcode::kCall || op.file->workers_only || op.offset < 0) {
     return false;
   }
-  return op.opcode == IoOpcode::kRead ||
+  return is_socket_op(op.opcode) || op.opcode == IoOpcode::kRead ||
          (op.opcode == IoOpcode::kWrite &&
           (op.file->direct || op.file->ring_writes == RingWrites::kAsync));
 }
@@ -256,26 +254,11 @@ void UringEngine::arm_doorbell() {
   doorbell_armed_ = true;
 }
 
-void UringEngine::fill_cancellations() {
-  if (cancel_operations_) {
-    if (io_uring_sqe* sqe = io_uring_get_sqe(&ring_)) {
-      // Hits the doorbell as well, which is armed again. A kernel before 5.19 refuses it; there
-      // started operations are simply waited for.
-      io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
-      io_uring_sqe_set_data64(sqe, kCancelTag);
-      cancel_operations_ = false;
-    }
-  }
-  if (cancel_doorbell_) {
-    if (io_uring_sqe* sqe = io_uring_get_sqe(&ring_)) {
-      io_uring_prep_cancel64(sqe, kDoorbellTag, 0);
-      io_uring_sqe_set_data64(sqe, kCancelTag);
-      cancel_doorbell_ = false;
-    }
-  }
-}
-
 void UringEngine::prepare(io_uring_sqe& sqe, IoOp& op) {
+  if (is_socket_op(op.opcode)) {
+    prepare_socket_op(sqe, op);
+    return;
+  }
   prepare_transfer(sqe, op);
   io_uring_sqe_set_data(&sqe, &op);
   int slot = registry_.file_slot(*op.file);
@@ -312,6 +295,28 @@ void UringEngine::prepare_transfer(io_uring_sqe& sqe, const IoOp& op) {
        : io_uring_prep_write(&sqe, fd, data, length, offset);
 }
 
+// Sockets are not registered: a registration would keep one open that was closed.
+void UringEngine::prepare_socket_op(io_uring_sqe& sqe, IoOp& op) {
+  const int fd = op.file->fd.get();
+  const int flags = message_flags(op);
+  auto* message = static_cast<msghdr*>(op.argument);
+  if (op.opcode == IoOpcode::kAccept) {
+    io_uring_prep_accept(&sqe, fd, nullptr, nullptr, SOCK_CLOEXEC);
+  } else if (op.iovcnt != 1) {
+    op.opcode == IoOpcode::kSend
+        ? io_uring_prep_sendmsg(&sqe, fd, message, static_cast<unsigned>(flags))
+        : io_uring_prep_recvmsg(&sqe, fd, message, static_cast<unsigned>(flags));
+  } else {
+    const std::size_t length = std::min(op.iov->iov_len, kLargestTransfer);
+    op.opcode == IoOpcode::kSend ? io_uring_prep_send(&sqe, fd, op.iov->iov_base, length, flags)
+                                 : io_uring_prep_recv(&sqe, fd, op.iov->iov_base, length, flags);
+  }
+  io_uring_sqe_set_data(&sqe, &op);
+  op.engine_state = kInRing;
+  ++counters_.ring_submissions;
+  ++sockets_in_ring_;
+}
+
 // Publishes what was filled and hands everything published to the kernel, including what an earlier
 // attempt left behind.
 void UringEngine::push_to_kernel() {
@@ -335,24 +340,6 @@ void UringEngine::check_submission(int result) {
   if (io_uring_sq_ready(&ring_) != 0) {
     doorbell_.ring();
   }
-}
-
-// The kernel refuses the ring itself: a seccomp filter that came later (EPERM, ENOSYS), or a caller
-// on another thread (EEXIST). What it has not taken yet it never will, so it fails here.
-void UringEngine::give_up(int error) {
-  broken_ = error;
-  for (unsigned i = ring_.sq.sqe_tail - io_uring_sq_ready(&ring_); i != ring_.sq.sqe_tail; ++i) {
-    // liburing fills and publishes entries in the same order, so position i is entry i.
-    std::uint64_t data = ring_.sq.sqes[i & ring_.sq.ring_mask].user_data;
-    if (data == kDoorbellTag) {
-      doorbell_armed_ = false;
-    } else if (data != kCancelTag) {
-      --in_ring_;
-      finish(op_of(data), error);
-    }
-  }
-  finish_queue(error);
-  doorbell_.ring();
 }
 
 void UringEngine::reap(IntrusiveList<IoOp>& done) {
@@ -384,11 +371,23 @@ void UringEngine::consume() {
     if (cqe->user_data == kDoorbellTag) {
       doorbell_rang(cqe->res);
     } else if (cqe->user_data != kCancelTag) {
-      --in_ring_;
+      left_ring(*op_of(cqe->user_data));
       finish(op_of(cqe->user_data), cqe->res);
     }
   }
   io_uring_cq_advance(&ring_, count);
+}
+
+void UringEngine::left_ring(IoOp& op) {
+  if (!is_socket_op(op.opcode)) {
+    --in_ring_;
+    return;
+  }
+  --sockets_in_ring_;
+  if (op.engine_state == uring::kCancelling) {
+    cancelling_.remove_if([&op](const IoOp& other) { return &other == &op; });
+  }
+  op.engine_state = 0;
 }
 
 void UringEngine::doorbell_rang(std::int32_t result) {
@@ -405,6 +404,7 @@ void UringEngine::doorbell_rang(std::int32_t result) {
 }
 
 void UringEngine::finish(IoOp* op, std::int64_t result) {
+  sockets_in_flight_ -= is_socket_op(op->opcode) ? 1 : 0;
   op->result = result;
   finished_.push_back(op);
 }
@@ -450,47 +450,6 @@ void UringEngine::sleep_in_ring(Nanoseconds deadline) {
   pollfd sources[2] = {{ring_.ring_fd, POLLIN, 0}, {doorbell_.fd(), POLLIN, 0}};
   Nanoseconds left = deadline == kNever ? kMillisecond : time_left(deadline);
   poll(sources, 2, left > 0 ? 1 : 0);
-}
-
-void UringEngine::cancel_all() {
-  if (cancelled_) {
-    return;
-  }
-  cancelled_ = true;
-  if (!queue_.empty()) {
-    finish_queue(-ECANCELED);
-    doorbell_.ring();
-  }
-  workers_.cancel_waiting();
-  cancel_operations_ = in_ring_ > 0;
-  submit();
-}
-
-bool UringEngine::stop(Nanoseconds deadline) {
-  if (stopped_) {
-    return true;
-  }
-  stopping_ = true;
-  cancel_operations_ = in_ring_ > 0;  // again: an operation can escape while it is being retried
-  cancel_doorbell_ = doorbell_armed_;
-  while (in_ring_ > 0 || doorbell_armed_) {
-    submit();
-    run_task_work();
-    consume();
-    if (in_ring_ == 0 && !doorbell_armed_) {
-      break;
-    }
-    if (MonotonicClock().now() >= deadline) {
-      return false;
-    }
-    sleep_in_ring(deadline);
-  }
-  stopped_ = workers_.stop(deadline);
-  collect_from_workers();
-  if (stopped_ && std::this_thread::get_id() == home_) {
-    release_ring_fd();
-  }
-  return stopped_;
 }
 
 }  // namespace blk::aio

@@ -1,6 +1,6 @@
 // Engine "io_uring".
 //
-//   enqueue --> queue --fill--> ring (at most 128 in flight) --CQE--+--> reap
+//   enqueue --> queue --fill--> ring (at most 128 on files) ---CQE--+--> reap
 //                     \-------> workers --finished--> doorbell -----+
 //
 // The ring carries what the kernel does without blocking: reads, O_DIRECT writes, and buffered
@@ -11,8 +11,10 @@
 // tells that anything happened: a completion, a finished worker, wake().
 //
 // No completion is ever lost: the completion queue has 2 * 128 = 256 entries, and at most 128
-// operations + 1 doorbell read + 3 cancellations = 132 can be outstanding. (Should it overflow all
-// the same, NODROP kernels keep the rest and run_task_work() fetches it.)
+// operations on files + 1 doorbell read + 3 cancellations = 132 can be outstanding. Operations on
+// sockets come on top of that, as most of them only wait for a peer; should the queue overflow,
+// NODROP kernels (those with operations on sockets are) keep the rest, and run_task_work() fetches
+// it.
 #pragma once
 
 #include <liburing.h>
@@ -39,15 +41,17 @@ class UringEngine final : public Engine {
   const char* name() const override { return "io_uring"; }
   void enqueue(IoOp* op) override;
   void submit() override;
-  bool has_unsubmitted() const override { return !queue_.empty(); }
+  bool has_unsubmitted() const override { return !queue_.empty() || !cancelling_.empty(); }
   void reap(IntrusiveList<IoOp>& done) override;
   void wait(Nanoseconds deadline) override;
   void wake() override { doorbell_.ring(); }
   int poll_fd() const override { return ring_.ring_fd; }
   std::size_t in_flight() const override { return in_flight_; }
+  std::size_t sockets_in_flight() const override { return sockets_in_flight_; }
   const EngineCounters& counters() const override { return counters_; }
   void forget_file(File& file) override { registry_.forget_file(file); }
   void forget_region(const MemoryRegion& region) override { registry_.forget_region(region); }
+  void cancel(IoOp* op) override;
   void cancel_all() override;
   /// Waits for what the ring and the workers still hold; completions met meanwhile are kept for
   /// reap().
@@ -69,12 +73,14 @@ class UringEngine final : public Engine {
   void fill_cancellations();
   void prepare(io_uring_sqe& sqe, IoOp& op);
   void prepare_transfer(io_uring_sqe& sqe, const IoOp& op);
+  void prepare_socket_op(io_uring_sqe& sqe, IoOp& op);
   void push_to_kernel();
   void check_submission(int result);
   void give_up(int error);
 
   void run_task_work();
   void consume();
+  void left_ring(IoOp& op);
   void doorbell_rang(std::int32_t result);
   void finish(IoOp* op, std::int64_t result);
   void finish_queue(std::int64_t result);
@@ -90,10 +96,13 @@ class UringEngine final : public Engine {
   Doorbell doorbell_;
   WorkerPool workers_{doorbell_};
 
-  IntrusiveList<IoOp> queue_;     // not started: waits for submit() or for room in the ring
-  IntrusiveList<IoOp> finished_;  // result known, not reaped
-  std::size_t in_flight_ = 0;     // taken and not reaped
-  unsigned in_ring_ = 0;          // operations the ring holds, published or not
+  IntrusiveList<IoOp> queue_;          // not started: waits for submit() or for room in the ring
+  IntrusiveList<IoOp> finished_;       // result known, not reaped
+  IntrusiveList<IoOp> cancelling_;     // in the ring, on sockets, to be cancelled
+  std::size_t in_flight_ = 0;          // taken and not reaped
+  std::size_t sockets_in_flight_ = 0;  // of those, on sockets and with no result
+  unsigned in_ring_ = 0;               // operations on files the ring holds, published or not
+  unsigned sockets_in_ring_ = 0;       // the same on sockets
   EngineCounters counters_;
 
   std::uint64_t doorbell_value_ = 0;  // where the pending read puts the eventfd's count

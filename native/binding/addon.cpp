@@ -20,6 +20,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   export_memory(environment, exports);
   export_images(environment, exports);
   export_load(environment, exports);
+  export_nbd_servers(environment, exports);
+  export_nbd_exports(environment, exports);
   export_accounting(environment, exports);
   export_dirty_bitmaps(environment, exports);
   return exports;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "binding/bound-group.hpp"
+#include "binding/bound-nbd.hpp"
 #include "binding/handle-table.hpp"
 #include "binding/homed-context.hpp"
 #include "binding/outbox.hpp"
@@ -99,6 +100,10 @@ class Environment {
   HandleTable<BoundNode> nodes;
   HandleTable<BoundBackend> backends;
   HandleTable<BoundGroup> groups;
+  HandleTable<exports::NbdServer> nbd_servers;
+  HandleTable<BoundNbdExport> nbd_exports;
+  /// Servers that keep Node's loop alive.
+  int listening = 0;
   RegionTable regions;
   block::DriverRegistry drivers;
   /// Why control requests failed, by slot, until lib/ takes them.
@@ -118,6 +123,7 @@ class Environment {
   static void on_teardown(napi_async_cleanup_hook_handle handle, void* self);
   static void on_closed(uv_handle_t* handle);
   void teardown();
+  void hang_up_exports();
   bool stop_contexts();
   void finish_teardown();
 

@@ -18,6 +18,8 @@ void export_accounting(Environment& environment, Napi::Object exports);
 void export_dirty_bitmaps(Environment& environment, Napi::Object exports);
 void export_throttle(Environment& environment, Napi::Object exports);
 void export_load(Environment& environment, Napi::Object exports);
+void export_nbd_servers(Environment& environment, Napi::Object exports);
+void export_nbd_exports(Environment& environment, Napi::Object exports);
 void export_memory(Environment& environment, Napi::Object exports);
 
 /// Adds a function that receives the environment as its data.

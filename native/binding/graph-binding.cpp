@@ -269,8 +269,11 @@ void change_home(std::shared_ptr<HomedContext>& home, const std::shared_ptr<Home
 
 /// The queue moves with its backend: whoever wakes it, answers through the new home.
 void adopt_parked(const block::Backend& backend, HomedContext& home) {
-  backend.for_each_parked(
-      [&home](block::Request& request) { static_cast<BoundRequest&>(request).home = &home; });
+  backend.for_each_parked([&home](block::Request& request) {
+    if (request.from_script) {
+      static_cast<BoundRequest&>(request).home = &home;
+    }
+  });
 }
 
 /// 0, or EXDEV: a throttle group would have members in different clocks. The members that move are
@@ -324,7 +327,7 @@ Napi::Value graph_move(const Napi::CallbackInfo& info) {
     change_home(bound->home, to);
   }
   for (const auto& bound : backends) {
-    bound->home->run_and_wait([] {});
+    bound->home->run_and_wait([&] { bound->backend.leave_context(); });
     change_home(bound->home, to);
   }
   to->run_and_wait([&] {

@@ -155,7 +155,7 @@ void RequestRing::cancel(std::int32_t slot, std::int32_t generation) {
   post_release(*request->home, [backend, slot, generation] {
     backend->cancel_queued([slot, generation](const block::Request& candidate) {
       const auto& bound = static_cast<const BoundRequest&>(candidate);
-      return bound.slot == slot && bound.generation == generation;
+      return candidate.from_script && bound.slot == slot && bound.generation == generation;
     });
   });
 }
@@ -327,8 +327,8 @@ void RequestRing::append_entry(double result, std::int32_t slot, std::int32_t no
 bool RequestRing::owes_completions() const {
   const Outbox& outbox = environment_.outbox();
   // In this order: what a message did is visible once it is off the way.
-  return outbox.has_releases() || static_cast<std::int64_t>(outstanding_) > outbox.parked() ||
-         outbox.is_idle_untold();
+  return environment_.listening > 0 || outbox.has_releases() ||
+         static_cast<std::int64_t>(outstanding_) > outbox.parked() || outbox.is_idle_untold();
 }
 
 // --- synchronous form

@@ -34,6 +34,7 @@ void Environment::on_teardown(napi_async_cleanup_hook_handle /*handle*/, void* s
 
 void Environment::teardown() {
   ring_.close();
+  hang_up_exports();
   backends.for_each([](BoundBackend& bound) {
     block::Backend* backend = &bound.backend;
     post_call(*bound.home, [backend] {
@@ -60,11 +61,25 @@ void Environment::teardown() {
   }
 }
 
+// Engines cancel what waits for peers; who waits for the end of a drained section is woken here.
+void Environment::hang_up_exports() {
+  nbd_exports.for_each([](BoundNbdExport& exported) {
+    post_call(*exported.bound->home, [item = exported.item] { item->hang_up(); });
+  });
+}
+
+// Clients of IOThreads come back to this thread when they have ended, so its contexts are the last.
 bool Environment::stop_contexts() {
   const aio::Nanoseconds deadline =
       ring_.uses_foreign_memory() ? aio::kNever : aio::MonotonicClock().now() + kGrace;
   bool stopped = true;
-  contexts.for_each([&](HomedContext& context) { stopped &= context.stop(deadline); });
+  for (const bool remote : {true, false}) {
+    contexts.for_each([&](HomedContext& context) {
+      if (context.is_remote() == remote) {
+        stopped &= context.stop(deadline);
+      }
+    });
+  }
   return stopped;
 }
 
@@ -86,6 +101,8 @@ void Environment::finish_teardown() {
     keep_for_ever(this);
   } else {
     ring_.drop_everything();
+    nbd_exports.clear();
+    nbd_servers.clear();
     backends.clear();
     nodes.clear();
     groups.clear();

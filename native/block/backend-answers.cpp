@@ -101,8 +101,11 @@ Task<std::int64_t> Backend::sg_io(Request& request) {
 // As blk_get_geometry: 0 without a node and for a failure; an open tray does not matter.
 // blk_nb_sectors and blk_get_geometry differ in what they make of an error.
 Task<std::int64_t> Backend::sectors(bool errors_are_none) {
-  const std::int64_t length =
-      root_.node != nullptr ? co_await root_.node->current_length() : -ENOMEDIUM;
+  // Not `node ? co_await a : b`: GCC 12 would await in any case.
+  std::int64_t length = -ENOMEDIUM;
+  if (root_.node != nullptr) {
+    length = co_await root_.node->current_length();
+  }
   if (length < 0) {
     co_return errors_are_none ? 0 : length;
   }

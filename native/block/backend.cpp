@@ -129,7 +129,7 @@ void Backend::park(Request* request, bool counted) {
   if (counted) {
     uncount();
   }
-  if (request->tells_parking) {
+  if (request->from_script) {
     listener_.on_parked(1);
   }
 }
@@ -138,7 +138,7 @@ void Backend::unpark(Request* request) {
   request->parked = false;
   count();
   parked_count_.fetch_sub(1);
-  if (request->tells_parking) {
+  if (request->from_script) {
     listener_.on_parked(-1);
   }
 }
@@ -172,6 +172,27 @@ void Backend::begin_arrived() {
   }
 }
 
+void Backend::set_owner(BackendOwner* owner) {
+  owner_ = owner;
+  if (owner_ != nullptr && quiesce_ != 0) {
+    owner_->drained_begin();
+  }
+}
+
+void Backend::release() {
+  if (held_.fetch_sub(1) == 1 && announced_.load() != 0) {
+    listener_.on_idle();
+  }
+}
+
+void Backend::quiesce_begin() {
+  const bool first = ++quiesce_ == 1;
+  throttle_.bypass_begin();
+  if (first && owner_ != nullptr) {
+    owner_->drained_begin();
+  }
+}
+
 void Backend::quiesce_end() {
   throttle_.bypass_end();
   if (--quiesce_ != 0) {
@@ -181,6 +202,9 @@ void Backend::quiesce_end() {
   while (auto* request = static_cast<Request*>(parked_.pop_front())) {
     unpark(request);
     start(request);
+  }
+  if (owner_ != nullptr) {
+    owner_->drained_end();
   }
 }
 

@@ -31,6 +31,21 @@ struct BackendFlags {
   std::atomic<bool> disable_queueing{false};  // requests run although quiesced (DRAIN-25)
 };
 
+/// Who sends a backend requests from its home, natively: an export. Called in that home, in order
+/// with the requests; between drained_begin() and drained_end() it should start none.
+class BackendOwner {
+ public:
+  virtual ~BackendOwner() = default;
+  /// The first section begins. What keeps the owner busy still, it says with Backend::hold().
+  virtual void drained_begin() = 0;
+  /// The last section has ended, and what was parked runs again.
+  virtual void drained_end() = 0;
+  /// In a quiet section: the backend leaves its context, in the home of that ...
+  virtual void leave_context() = 0;
+  /// ... and has arrived in another, in the home of this.
+  virtual void enter_context(aio::AioContext& context) = 0;
+};
+
 class Backend {
  public:
   Backend(aio::AioContext& context, GraphListener& listener)
@@ -39,11 +54,27 @@ class Backend {
   Backend& operator=(const Backend&) = delete;
 
   aio::AioContext& context() const { return *context_; }
-  /// Only while quiesced with nothing in flight.
+  /// Only while quiesced with nothing in flight: the two halves of a move, each in the home that it
+  /// is about.
+  void leave_context() const {
+    if (owner_ != nullptr) {
+      owner_->leave_context();
+    }
+  }
   void move_to(aio::AioContext& context) {
     context_ = &context;
     throttle_.move_to(context);
+    if (owner_ != nullptr) {
+      owner_->enter_context(context);
+    }
   }
+
+  /// Home thread. Null: it has none any more. The owner outlives its being that.
+  void set_owner(BackendOwner* owner);
+  /// Home thread, in a drained section: the owner is busy, or is so no more. A section waits for
+  /// it.
+  void hold() { held_.fetch_add(1); }
+  void release();
 
   /// Its place in a throttle group. Joins and leaves while quiesced with nothing in flight.
   throttle::Member& throttle() { return throttle_; }
@@ -123,20 +154,19 @@ class Backend {
   void announce_end() { announced_.fetch_sub(1); }
   /// Home thread, after quiesce_begin(): what the home itself submits is held back from now on.
   void begin_arrived();
-  /// Any thread: what a section waits for. Requests, and begins on their way home: until they have
-  /// arrived, native code there may submit more. In this order, so that both are seen as of then.
+  /// Any thread: what a section waits for. Requests, begins on their way home, as native code there
+  /// may submit more until they have arrived, and an owner who is busy. In this order, so that all
+  /// are seen as of then.
   std::uint32_t busy() const {
     const std::uint32_t begins = begins_.load();
-    return begins + in_flight_.load();
+    const std::uint32_t held = held_.load();
+    return begins + held + in_flight_.load();
   }
   /// Sections begun and not ended, as the drainer's thread has asked for.
   std::uint32_t quiesce_count() const { return announced_.load(); }
 
   /// Home thread, in FIFO order with the requests. Throttled requests run at once (DRAIN-19).
-  void quiesce_begin() {
-    ++quiesce_;
-    throttle_.bypass_begin();
-  }
+  void quiesce_begin();
   /// The last end starts the parked requests, in order, before it returns (DRAIN-23).
   void quiesce_end();
 
@@ -185,6 +215,8 @@ class Backend {
   std::atomic<std::uint32_t> in_flight_{0};
   std::atomic<std::uint32_t> announced_{0};
   std::atomic<std::uint32_t> begins_{0};  // sent home and not arrived yet
+  std::atomic<std::uint32_t> held_{0};
+  BackendOwner* owner_ = nullptr;
   std::atomic<std::uint32_t> parked_count_{0};
   std::uint32_t quiesce_ = 0;
   std::uint32_t plugs_ = 0;

@@ -90,8 +90,8 @@ struct Request : throttle::Waiter {
   std::uint32_t failed_node = 0;        // id of the node where the error arose, 0: none
   std::unique_ptr<ErrorReport> report;  // of a failed truncate
   bool parked = false;
-  /// Its owner wants the graph's listener to know when it is parked.
-  bool tells_parking = true;
+  /// It is JavaScript's (a BoundRequest), so the graph's listener hears when it is parked.
+  bool from_script = true;
 
   /// Called once, on the home thread, never from inside submit() of the same request's caller
   /// unless the caller asked for it by being the home itself (owners that batch handle that).

@@ -23,7 +23,7 @@ void LoadGenerator::start() {
   for (std::uint32_t i = 0; i < options_.depth; ++i) {
     Lane& lane = lanes_[i];
     lane.load = this;
-    lane.tells_parking = false;  // JavaScript waits for the load, not for this
+    lane.from_script = false;
     lane.backend = &backend_;
     lane.bytes = options_.block_size;
     lane.single = {memory_->base() + static_cast<std::int64_t>(i) * options_.block_size,

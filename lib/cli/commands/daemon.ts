@@ -47,6 +47,16 @@ export function addDaemon(program: Command): void {
       'speak QMP on a chardev: [chardev=]ID[,pretty=on]',
       collect('monitor'),
     )
+    .option(
+      '--nbd-server <options>',
+      'serve NBD: addr.type=unix,addr.path=PATH or addr.type=inet,addr.host=HOST,addr.port=PORT',
+      collect('nbd-server'),
+    )
+    .option(
+      '--export <options>',
+      'export a node: [type=]nbd,id=ID,node-name=NODE,name=NAME,writable=on',
+      collect('export'),
+    )
     .option('--pidfile <path>', 'write the process ID to a file when all is ready')
     .option('--daemonize', 'go on in the background when all is ready')
     .addHelpText('after', AFTER)

@@ -1,7 +1,20 @@
 // What a daemon is made of, in the order of its command line (storage-daemon/qemu-storage-daemon.c).
 
-import { BlockBackend, blockdevAdd, flushAll, objectAdd, QmpServer } from '../../index.js';
+import {
+  BlockBackend,
+  BlockError,
+  blockdevAdd,
+  blockExportAdd,
+  flushAll,
+  objectAdd,
+  QmpServer,
+} from '../../index.js';
 import { addDrive } from '../../monitor/drive-options.js';
+import {
+  blockExportOptions,
+  nbdServerOptions,
+  startNbdServer,
+} from '../../qmp/commands/block-export.js';
 import { objectOptions } from '../../qmp/commands/objects.js';
 import { parseOptionText } from '../../qmp/option-text.js';
 import { blockdevOptions } from '../../qmp/schema/blockdev.js';
@@ -11,7 +24,14 @@ import { type Chardev, parseChardev } from './chardev.js';
 
 /** One option of the command line that makes something. */
 export interface Action {
-  readonly option: 'blockdev' | 'object' | 'chardev' | 'monitor' | 'drive';
+  readonly option:
+    | 'blockdev'
+    | 'object'
+    | 'chardev'
+    | 'monitor'
+    | 'drive'
+    | 'export'
+    | 'nbd-server';
   readonly text: string;
 }
 
@@ -21,6 +41,15 @@ const monitorOptions = object('MonitorOptions', {
   mode: optional(enumeration('MonitorMode', ['control'])),
   pretty: optional(bool),
 });
+
+/** Where none runs, nothing is to be done. */
+async function stopNbdServer(): Promise<void> {
+  try {
+    await nbdServerStop();
+  } catch (error) {
+    if (!(error instanceof BlockError && error.code === 'EINVAL')) throw error;
+  }
+}
 
 export class Daemon {
   readonly #qmp: QmpServer;
@@ -50,6 +79,7 @@ export class Daemon {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#qmp.close();
+    await stopNbdServer();
     try {
       await flushAll();
     } finally {
@@ -73,6 +103,12 @@ export class Daemon {
         return;
       case 'drive':
         await addDrive(text);
+        return;
+      case 'nbd-server':
+        await startNbdServer(parseOptionText(text, nbdServerOptions));
+        return;
+      case 'export':
+        await blockExportAdd(parseOptionText(text, blockExportOptions, 'type'));
     }
   }
 

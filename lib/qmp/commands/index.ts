@@ -3,6 +3,7 @@
 
 import type { Command } from '../command.js';
 import { activityCommands } from './activity.js';
+import { blockExportCommands } from './block-export.js';
 import { blockdevCommands } from './blockdev.js';
 import { dirtyBitmapCommands } from './dirty-bitmap.js';
 import { humanMonitorCommands } from './human-monitor.js';
@@ -20,6 +21,7 @@ export const builtinCommands: readonly Command[] = [
   ...throttleCommands,
   ...dirtyBitmapCommands,
   ...machineCommands,
+  ...blockExportCommands,
   ...objectCommands,
   ...humanMonitorCommands,
   ...queryCommands,

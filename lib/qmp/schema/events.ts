@@ -4,6 +4,7 @@ import type { BlockEvents } from '../../graph/block-events.js';
 import { bool, enumeration, object, optional, str, type Type, uint64 } from './type.js';
 
 export const eventTypes: { readonly [name in keyof BlockEvents]: Type<unknown> | undefined } = {
+  BLOCK_EXPORT_DELETED: object('BLOCK_EXPORT_DELETED-data', { id: str }),
   BLOCK_IO_ERROR: object('BLOCK_IO_ERROR-data', {
     'qom-path': str,
     device: str,

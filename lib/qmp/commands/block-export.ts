@@ -1,0 +1,133 @@
+// Serving nodes to other processes.
+
+import {
+  type BlockExportAddArguments,
+  blockExportAdd,
+  blockExportDel,
+  nbdServerStart,
+  nbdServerStop,
+  queryBlockExports,
+} from '../../monitor/block-export.js';
+import { command } from '../command.js';
+import { QmpError } from '../errors.js';
+import {
+  array,
+  bool,
+  enumeration,
+  type Infer,
+  object,
+  optional,
+  str,
+  uint32,
+  union,
+} from '../schema/type.js';
+
+const LAST_PORT = 65_535;
+
+/** A port is a text in QAPI, which may be the name of a service; here it is its number. */
+const port = str;
+
+const socketAddress = union<SocketAddress>(
+  'SocketAddress',
+  'type',
+  () => ({ type: enumeration('SocketAddressType', ['inet', 'unix']) }),
+  () => ({
+    inet: { members: { host: str, port } },
+    unix: { members: { path: str } },
+  }),
+);
+
+type SocketAddress =
+  | { readonly type: 'unix'; readonly path: string }
+  | { readonly type: 'inet'; readonly host: string; readonly port: string };
+
+export const nbdServerOptions = object('NbdServerOptions', {
+  addr: socketAddress,
+  'max-connections': optional(uint32),
+});
+
+/** @throws QmpError for a port that is no number. */
+export async function startNbdServer({
+  addr,
+  ...others
+}: Infer<typeof nbdServerOptions>): Promise<void> {
+  if (addr.type === 'unix') {
+    await nbdServerStart({ addr, ...others });
+    return;
+  }
+  const number = /^\d{1,5}$/.test(addr.port) ? Number(addr.port) : LAST_PORT + 1;
+  if (number > LAST_PORT) {
+    throw new QmpError(`'addr.port': expected a number from 0 to ${LAST_PORT}, not '${addr.port}'`);
+  }
+  await nbdServerStart({ addr: { ...addr, port: number }, ...others });
+}
+
+const exportMembers = {
+  id: str,
+  'node-name': str,
+  writable: optional(bool),
+  writethrough: optional(bool),
+  iothread: optional(str),
+  'fixed-iothread': optional(bool),
+} as const;
+
+export const blockExportOptions = union<BlockExportAddArguments>(
+  'BlockExportOptions',
+  'type',
+  () => ({ type: enumeration('BlockExportType', ['nbd']), ...exportMembers }),
+  () => ({
+    nbd: {
+      members: {
+        name: optional(str),
+        description: optional(str),
+        bitmaps: optional(array(str)),
+        'allocation-depth': optional(bool),
+      },
+    },
+  }),
+);
+
+const exportInfo = object('BlockExportInfo', {
+  id: str,
+  type: str,
+  'node-name': str,
+  'shutting-down': bool,
+});
+
+export const blockExportCommands = [
+  command('nbd-server-start', nbdServerOptions, {
+    doc: 'Listens for NBD clients, for the exports that are added afterwards.',
+    run: startNbdServer,
+  }),
+  command(
+    'nbd-server-stop',
+    {},
+    { doc: 'Disconnects all NBD clients and removes all exports.', run: nbdServerStop },
+  ),
+  command('block-export-add', blockExportOptions, {
+    doc: 'Serves a node to clients of the NBD server.',
+    async run(options) {
+      await blockExportAdd(options);
+    },
+  }),
+  command(
+    'block-export-del',
+    {
+      id: str,
+      mode: optional(enumeration('BlockExportRemoveMode', ['safe', 'hard'])),
+    },
+    {
+      doc: 'Ends an export; safe, as by default, only without clients. BLOCK_EXPORT_DELETED tells when it is gone.',
+      run: blockExportDel,
+    },
+  ),
+  command(
+    'query-block-exports',
+    {},
+    {
+      doc: 'All exports, in order of creation.',
+      returns: array(exportInfo),
+      run: queryBlockExports,
+    },
+  ),
+];

@@ -1,0 +1,107 @@
+#include "aio/listener.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace blk::aio {
+
+namespace {
+
+constexpr int kBacklog = SOMAXCONN;
+
+int open_socket(int family, UniqueFd& out) {
+  out.reset(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return out ? 0 : -errno;
+}
+
+int bind_and_listen(const UniqueFd& socket, const sockaddr* address, socklen_t bytes) {
+  const bool listens =
+      ::bind(socket.get(), address, bytes) == 0 && ::listen(socket.get(), kBacklog) == 0;
+  return listens ? 0 : -errno;
+}
+
+// What a process left behind that has ended. Anything else stays.
+bool remove_stale(const sockaddr_un& name) {
+  struct stat status{};
+  if (::lstat(name.sun_path, &status) != 0 || !S_ISSOCK(status.st_mode)) {
+    return false;
+  }
+  UniqueFd probe;
+  if (open_socket(AF_UNIX, probe) != 0) {
+    return false;
+  }
+  const auto* address = reinterpret_cast<const sockaddr*>(&name);
+  const bool answers = ::connect(probe.get(), address, sizeof(name)) == 0;
+  return !answers && errno == ECONNREFUSED && ::unlink(name.sun_path) == 0;
+}
+
+int listen_unix(const std::string& path, UniqueFd& socket) {
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(name.sun_path)) {
+    return -ENAMETOOLONG;
+  }
+  std::memcpy(name.sun_path, path.data(), path.size());
+  int error = open_socket(AF_UNIX, socket);
+  if (error != 0) {
+    return error;
+  }
+  const auto* address = reinterpret_cast<const sockaddr*>(&name);
+  error = bind_and_listen(socket, address, sizeof(name));
+  if (error == -EADDRINUSE && remove_stale(name)) {
+    error = bind_and_listen(socket, address, sizeof(name));
+  }
+  return error;
+}
+
+union AnyAddress {
+  sockaddr any;
+  sockaddr_in v4;
+  sockaddr_in6 v6;
+};
+
+std::uint16_t port_of(const AnyAddress& address) {
+  return ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
+}
+
+int listen_tcp(const std::string& host, std::uint16_t port, UniqueFd& socket) {
+  AnyAddress address{};
+  socklen_t bytes = 0;
+  if (::inet_pton(AF_INET, host.c_str(), &address.v4.sin_addr) == 1) {
+    address.v4.sin_family = AF_INET;
+    address.v4.sin_port = htons(port);
+    bytes = sizeof(address.v4);
+  } else if (::inet_pton(AF_INET6, host.c_str(), &address.v6.sin6_addr) == 1) {
+    address.v6.sin6_family = AF_INET6;
+    address.v6.sin6_port = htons(port);
+    bytes = sizeof(address.v6);
+  } else {
+    return -EINVAL;
+  }
+  if (int error = open_socket(address.any.sa_family, socket); error != 0) {
+    return error;
+  }
+  // So that a server can be started again while connections of its last run linger.
+  const int on = 1;
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (int error = bind_and_listen(socket, &address.any, bytes); error != 0) {
+    return error;
+  }
+  return ::getsockname(socket.get(), &address.any, &bytes) == 0 ? port_of(address) : -errno;
+}
+
+}  // namespace
+
+int open_listener(const ListenAddress& address, UniqueFd& socket) {
+  return address.path.empty() ? listen_tcp(address.host, address.port, socket)
+                              : listen_unix(address.path, socket);
+}
+
+}  // namespace blk::aio
