@@ -20,6 +20,9 @@ import { STORAGE_QUERIES, StorageScript } from './transcripts/storage-script.mjs
 
 const TOPIC = 'differential:qmp';
 const MIB = 1024 * 1024;
+/** Firmware that stops the processor: a guest that reads its disks would be seen in the statistics. */
+const HALT = 'halt.bin';
+const HALT_BYTES = Buffer.alloc(64 * 1024, 0xf4);
 const IMAGES = ['a.img', 'b.img', 'c.img'];
 /** Differences after which it is of no use to go on. */
 const MOST_DIFFERENCES = 20;
@@ -45,6 +48,7 @@ const KINDS = {
     Script: MachineScript,
     queries: MACHINE_QUERIES,
     args: (folder) => [
+      ...['-bios', join(folder, HALT)],
       ...['-drive', 'if=none,id=cd'],
       ...['-device', 'ide-cd,id=cd0,drive=cd'],
       ...['-drive', `if=none,id=d1,format=raw,file=${join(folder, 'd1.img')},detect-zeroes=on`],
@@ -69,6 +73,7 @@ const KINDS = {
 
 function makeImages(folder) {
   mkdirSync(folder);
+  writeFileSync(join(folder, HALT), HALT_BYTES);
   for (const name of [...IMAGES, 'd1.img', 'd2.img']) {
     writeFileSync(join(folder, name), Buffer.alloc(MIB, 0x11));
   }

@@ -28,9 +28,12 @@ export function normalizedText(text) {
   return text.replaceAll(/^(Error: |.* not found).*$/gm, 'Error').replaceAll('\r\n', '\n');
 }
 
-/** What qemu-io prints, without how long it took. */
+/** What qemu-io prints, without how long it took, and without what QEMU sends to standard error. */
 export function normalizedOutput(text) {
-  return text.replaceAll('\r\n', '\n').replaceAll(/ ops; .*$/gm, ' ops; TIME');
+  return text
+    .replaceAll(/^Block node is read-only\r?\n/gm, '')
+    .replaceAll('\r\n', '\n')
+    .replaceAll(/ ops; .*$/gm, ' ops; TIME');
 }
 
 export function normalized(value, folder) {
