@@ -1,5 +1,5 @@
 // `blk daemon` as scripts written for qemu-storage-daemon use it.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -239,6 +239,42 @@ describe('daemon', () => {
     expect(result.stderr.trim().split('\n')).toHaveLength(1);
     expect(result.stderr).toMatch(message);
     expect(result.code).toBe(code);
+  });
+
+  test('it exports nodes over NBD, to genuine clients', async () => {
+    await withFolder(async (folder) => {
+      const socket = join(folder, 'nbd');
+      const image = join(folder, 'nbd.img');
+      writeFileSync(image, Buffer.alloc(SIZE, 0x22));
+      await withDaemon(
+        [
+          ...['--blockdev', `file,node-name=e,filename=${image}`],
+          ...['--nbd-server', `addr.type=unix,addr.path=${socket}`],
+          ...['--export', 'nbd,id=x,node-name=e,name=disk,writable=on'],
+        ],
+        async (qmp) => {
+          expect(await qmp.execute('query-block-exports')).toEqual([
+            { id: 'x', type: 'nbd', 'node-name': 'e', 'shutting-down': false },
+          ]);
+          const { status, stdout } = spawnSync('qemu-io', [
+            ...[
+              '-f',
+              'raw',
+              '-c',
+              'read -P 0x22 0 64k',
+              '-c',
+              'write -P 0x33 0 512',
+              '-c',
+              'flush',
+            ],
+            `nbd+unix:///disk?socket=${socket}`,
+          ]);
+          expect([status, String(stdout)]).toEqual([0, expect.stringContaining('wrote 512/512')]);
+        },
+      );
+      expect(readFileSync(image)[0]).toBe(0x33);
+      expect(existsSync(socket)).toBe(false);
+    });
   });
 
   test('a size on the command line may have a suffix', async () => {

@@ -6,6 +6,7 @@ import {
   blockdevAdd,
   blockExportAdd,
   flushAll,
+  nbdServerStop,
   objectAdd,
   QmpServer,
 } from '../../index.js';

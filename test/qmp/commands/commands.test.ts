@@ -546,3 +546,46 @@ describe('objects', () => {
     expect(await run('object-add', options)).toMatchObject(generic(/./));
   });
 });
+
+describe('exports', () => {
+  const address = () => ({ type: 'unix', path: join(folder, 'nbd') });
+
+  afterEach(async () => {
+    await run('nbd-server-stop');
+  });
+
+  test('nbd-server-start and -stop, block-export-add and -del, query-block-exports, and the event', async () => {
+    const add = (more = {}) =>
+      run('block-export-add', { type: 'nbd', id: 'e', 'node-name': 'n', ...more });
+    await addNull('n');
+    expect(await add()).toMatchObject(generic(/not running/));
+    expect(await run('nbd-server-stop')).toMatchObject(generic(/not running/));
+    expect(await run('nbd-server-start', { addr: address() })).toMatchObject(ok);
+    expect(await run('nbd-server-start', { addr: address() })).toMatchObject(generic(/already/));
+    expect(await add({ writable: true })).toMatchObject(ok);
+    expect(await add()).toMatchObject(generic(/e/));
+    expect(await add({ id: 'f', 'node-name': 'none' })).toMatchObject(generic(/none/));
+    expect(await add({ id: 'f', type: 'fuse' })).toMatchObject(generic(/type/));
+    expect(await run('query-block-exports')).toMatchObject({
+      return: [{ id: 'e', type: 'nbd', 'node-name': 'n', 'shutting-down': false }],
+    });
+    expect(await run('block-export-del', { id: 'e', mode: 'soft' })).toMatchObject(generic(/mode/));
+    expect(await run('block-export-del', { id: 'e' })).toMatchObject(ok);
+    expect(await qmp.event('BLOCK_EXPORT_DELETED')).toMatchObject({ data: { id: 'e' } });
+    expect(await run('block-export-del', { id: 'e' })).toMatchObject(generic(/e/));
+    expect(await run('query-block-exports')).toMatchObject({ return: [] });
+  });
+
+  test('an address is of one of the two kinds, and a port is a number', async () => {
+    const start = (addr: object) => run('nbd-server-start', { addr });
+    expect(await start({ type: 'inet', host: '127.0.0.1', port: 'nbd' })).toMatchObject(
+      generic(/addr.port/),
+    );
+    expect(await start({ type: 'inet', host: '127.0.0.1', port: 0 })).toMatchObject(
+      generic(/addr.port/),
+    );
+    expect(await start({ type: 'inet', path: 'x' })).toMatchObject(generic(/host|path/));
+    expect(await start({ type: 'vsock', cid: '1', port: '1' })).toMatchObject(generic(/type/));
+    expect(await start({ type: 'inet', host: '127.0.0.1', port: '0' })).toMatchObject(ok);
+  });
+});
