@@ -48,7 +48,7 @@ function withName(options: FlatOptions, name: string): void {
     for (const [key, value] of Object.entries(given)) options[key] ??= value;
     return;
   }
-  const prefix = protocolOf(options.driver) === undefined ? 'file.' : '';
+  const prefix = opensNames(options.driver) ? '' : 'file.';
   const named = optionsFor(name);
   const driver = isDevice(named) ? HOST_DEVICE : named.driver;
   for (const [key, value] of Object.entries({ ...named, driver })) {
@@ -68,8 +68,8 @@ function isDevice({ driver, filename }: DriverOptions): boolean {
   }
 }
 
-function protocolOf(driver: OptionScalar | undefined) {
-  return typeof driver === 'string' ? findDriver(driver)?.protocol : undefined;
+function opensNames(driver: OptionScalar | undefined): boolean {
+  return typeof driver === 'string' && findDriver(driver)?.protocol !== undefined;
 }
 
 /** What is not given is as the modes say (bdrv_open_inherit: update_options_from_flags). */

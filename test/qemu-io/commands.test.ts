@@ -371,19 +371,24 @@ describe('breakpoints', () => {
 
   test('break, wait_break, resume: a request waits until it is resumed', () =>
     withDisk(debugged(), async (session) => {
-      expect(await session.run('break write_aio A', 'aio_write 0 512', 'wait_break A')).toEqual(
-        quiet(),
-      );
+      const stop = ['break write_aio A', 'aio_write 0 512', 'wait_break A'];
+      expect((await session.run(...stop)).out).toEqual(["blkdebug: Suspended request 'A'"]);
       expect(session.io.requests.count).toBe(1);
-      expect((await session.run('resume A', 'aio_flush')).out[0]).toBe(
+      expect((await session.run('resume A', 'aio_flush')).out).toEqual([
+        "blkdebug: Resuming request 'A'",
         'wrote 512/512 bytes at offset 0',
-      );
+        '512 bytes, 1 ops; TIME',
+      ]);
     }));
 
   test('remove_break: lets go what waits', () =>
     withDisk(debugged(), async (session) => {
       await session.run('break read_aio A', 'aio_read -q 0 512', 'wait_break A');
-      expect(await session.run('remove_break A', 'aio_flush')).toEqual(quiet());
+      expect(await session.run('remove_break A', 'aio_flush')).toEqual({
+        result: 0,
+        out: ["blkdebug: Resuming request 'A'"],
+        err: [],
+      });
     }));
 
   test('break, remove_break, resume: what is not there', async () => {
@@ -409,6 +414,18 @@ describe('breakpoints', () => {
       expect((await session.run('resume A')).out).toEqual([
         'Could not resume request: Operation not supported',
       ]);
+    });
+  });
+
+  test('break: is forgotten with its disk', async () => {
+    const session = new TestSession();
+    const opens = `open -o driver=blkdebug,image.driver=file,image.filename=${image(4096)}`;
+    await session.run(opens, 'break pwritev A', 'close');
+    const other = `open -o driver=raw ${image(512)}`;
+    expect(await session.run(other, 'write -q 0 1', 'length', 'close')).toEqual({
+      result: 0,
+      out: ['512 bytes'],
+      err: [],
     });
   });
 
