@@ -440,6 +440,19 @@ describe('breakpoints', () => {
       });
     }));
 
+  test('wait_break: needs a disk with breakpoints, in a monitor as well', () =>
+    withDisk(
+      rawDisk(image(4096)),
+      async (session) => {
+        expect(await session.run('wait_break A')).toEqual({
+          result: -95,
+          out: [],
+          err: ['qemu-io: cannot wait for breakpoint A: Operation not supported'],
+        });
+      },
+      { monitor: true },
+    ));
+
   test('aio_flush, read: what nobody else could resume is resumed', () =>
     withDisk(debugged(), async (session) => {
       await session.run('break write_aio A', 'break read_aio B', 'aio_write -q 0 512');
