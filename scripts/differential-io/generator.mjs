@@ -1,6 +1,6 @@
 // Seeded command lines for qemu-io and `blk io`. Nothing here knows either side.
 import { randomNumbers } from '../differential/script.mjs';
-import { disks, sessions, wrongLines } from './disks.mjs';
+import { disks, fixedLines, processLines, sessions } from './disks.mjs';
 
 const KIB = 1024;
 /** Of every disk at first. */
@@ -317,7 +317,8 @@ function commandsFor(dice, disk) {
  */
 export function commandLine(seed, { mayPrompt = false } = {}) {
   const dice = new Dice(seed);
-  if (dice.once(18)) return { args: dice.pick(wrongLines) };
+  if (mayPrompt && dice.once(20)) return { args: dice.pick(processLines) };
+  if (dice.once(12)) return { args: dice.pick(fixedLines) };
   const table = disks.map((disk) => [disk.weight, () => disk]);
   const disk = weightedPick(dice, table);
   const commands = commandsFor(dice, disk);

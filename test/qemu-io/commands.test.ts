@@ -334,7 +334,7 @@ describe('reopen', () => {
       expect(readFileSync(filename)[0]).toBe(0xcd);
       expect(await session.run('reopen -c unsafe')).toEqual(quiet());
       expect(blk.root?.state.noFlush).toBe(true);
-      expect(await session.run('reopen -o size=512', 'length')).toMatchObject({
+      expect(await session.run('reopen -o size=0.5k', 'length')).toMatchObject({
         out: ['512 bytes'],
       });
     }));
