@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { setupAndBuild } from './build.mjs';
 import { differenceOf } from './differential-io/compare.mjs';
 import { commandLine } from './differential-io/generator.mjs';
-import { freshFolder, runBinary, runHere, runQemuIo } from './differential-io/sides.mjs';
+import { ENDLESS, freshFolder, runBinary, runHere, runQemuIo } from './differential-io/sides.mjs';
 import { wholeNumber } from './lib/options.mjs';
 import { log, main } from './lib/project.mjs';
 import { which } from './lib/run.mjs';
@@ -38,14 +38,14 @@ function shown({ args, input }) {
 /** What qemu-io never ends must end here. */
 async function hungOutcome(line, folder) {
   const { code } = await runBinary(line, freshFolder(join(folder, 'ours')));
-  return code === 'SIGKILL' ? 'it does not end' : 'hung';
+  return code === ENDLESS ? 'it does not end' : 'hung';
 }
 
 /** 'same', 'hung', 'crashed' or a sentence. */
 async function compareLine(line, asProcess, folder) {
   const theirs = await runQemuIo(line, freshFolder(join(folder, 'theirs')));
-  if (theirs.code === 'SIGKILL') return hungOutcome(line, folder);
-  if (CRASHES.includes(theirs.code)) return 'crashed';
+  if (theirs.code === ENDLESS) return hungOutcome(line, folder);
+  if (CRASHES.includes(theirs.code) && !line.args.includes('abort')) return 'crashed';
   const run = asProcess ? runBinary : runHere;
   const ours = await run(line, freshFolder(join(folder, 'ours')));
   return differenceOf(ours, theirs) ?? 'same';
