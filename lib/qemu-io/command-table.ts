@@ -1,14 +1,18 @@
 import type { Command } from './command.js';
-import { aioFlush, aioReadCommand, aioWriteCommand } from './commands/aio.js';
+import { aioFlush } from './commands/aio-flush.js';
+import { aioReadCommand } from './commands/aio-read.js';
+import { aioWriteCommand } from './commands/aio-write.js';
 import { breakCommand, removeBreak, resume, waitBreak } from './commands/breakpoints.js';
 import { discard } from './commands/discard.js';
 import { alloc, map } from './commands/extents.js';
 import { flush } from './commands/flush.js';
+import { help } from './commands/help.js';
 import { info } from './commands/info.js';
 import { length } from './commands/length.js';
+import { abort, sigraise, sleep } from './commands/process.js';
 import { read } from './commands/read.js';
 import { reopen } from './commands/reopen.js';
-import { abort, close, help, open, quit, sigraise, sleep } from './commands/session.js';
+import { close, open, quit } from './commands/session.js';
 import { truncate } from './commands/truncate.js';
 import { readv, writev } from './commands/vectored.js';
 import { write } from './commands/write.js';
@@ -46,7 +50,3 @@ export const DISK_COMMANDS: readonly Command[] = [
 export const SESSION_COMMANDS: readonly Command[] = [...DISK_COMMANDS, open, close, quit].toSorted(
   byName,
 );
-
-export function findCommand(commands: readonly Command[], called: string): Command | undefined {
-  return commands.find(({ name, alias }) => name === called || alias === called);
-}

@@ -76,12 +76,17 @@ export interface DiskCommand extends Omit<Command, 'run' | 'needsNoDisk'> {
   run(io: CommandEnvironment, argv: readonly string[], blk: BlockBackend): number | Promise<number>;
 }
 
-export function diskCommand({ run, ...command }: DiskCommand): Command {
+export function diskCommand(command: DiskCommand): Command {
   return {
     ...command,
     // The interpreter has seen to it that there is one.
-    run: (io, argv) => run(io, argv, io.blk as BlockBackend),
+    run: (io, argv) => command.run(io, argv, io.blk as BlockBackend),
   };
+}
+
+/** By its name, or by the other one that it may have. */
+export function findCommand(commands: readonly Command[], called: string): Command | undefined {
+  return commands.find(({ name, alias }) => name === called || alias === called);
 }
 
 /** How a command is used: what is said when it was not. */

@@ -10,35 +10,15 @@ import { OptionBag, type OptionScalar } from '../graph/option-bag.js';
 import { parseJson } from '../graph/options.js';
 import type { CommandEnvironment } from './command.js';
 import type { OpenModes } from './modes.js';
-import { parseSize } from './numbers.js';
-import type { OptionList } from './option-list.js';
+import { type OptionList, plainOptions } from './option-list.js';
 import { qemuText } from './qemu-text.js';
 
 const HOST_DEVICE = 'host_device';
 
 type FlatOptions = Record<string, OptionScalar>;
 
-/** Options whose values may have suffixes, by the last part of their names. */
-const SIZES: ReadonlySet<string> = new Set([
-  'size',
-  'offset',
-  'align',
-  'max-transfer',
-  'opt-write-zero',
-  'max-write-zero',
-  'opt-discard',
-  'max-discard',
-]);
-
 function isOn(value: OptionScalar | undefined): boolean {
   return value === true || value === 'on';
-}
-
-/** '1M' -> 1048576 where a size is expected. */
-function plainValue(name: string, value: string): OptionScalar {
-  if (!SIZES.has(name.slice(name.lastIndexOf('.') + 1))) return value;
-  const size = parseSize(value);
-  return size < 0n ? value : Number(size);
 }
 
 /** A driver that opens names by itself has the name as an option; all others have a file. */
@@ -48,7 +28,7 @@ function withName(options: FlatOptions, name: string): void {
     for (const [key, value] of Object.entries(given)) options[key] ??= value;
     return;
   }
-  const prefix = protocolOf(options.driver) === undefined ? 'file.' : '';
+  const prefix = opensNames(options.driver) ? '' : 'file.';
   const named = optionsFor(name);
   const driver = isDevice(named) ? HOST_DEVICE : named.driver;
   for (const [key, value] of Object.entries({ ...named, driver })) {
@@ -68,8 +48,8 @@ function isDevice({ driver, filename }: DriverOptions): boolean {
   }
 }
 
-function protocolOf(driver: OptionScalar | undefined) {
-  return typeof driver === 'string' ? findDriver(driver)?.protocol : undefined;
+function opensNames(driver: OptionScalar | undefined): boolean {
+  return typeof driver === 'string' && findDriver(driver)?.protocol !== undefined;
 }
 
 /** What is not given is as the modes say (bdrv_open_inherit: update_options_from_flags). */
@@ -95,6 +75,7 @@ function withModes(options: FlatOptions, modes: OpenModes): void {
 function problemOf(options: FlatOptions, modes: OpenModes): string | undefined {
   if (modes.snapshot) return "a snapshot needs the driver 'qcow2', which is not there";
   const readOnly = isOn(options['read-only']);
+  if (readOnly && !modes.readOnly) return 'Block node is read-only';
   if (isOn(options['force-share']) && !readOnly) {
     return 'force-share=on can only be used with read-only images';
   }
@@ -144,8 +125,7 @@ async function open(
   given: OptionList,
   modes: OpenModes,
 ): Promise<BlockBackend> {
-  const options: FlatOptions = {};
-  for (const [key, value] of given) options[key] = plainValue(key, value);
+  const options: FlatOptions = plainOptions(given);
   if (name !== undefined) withName(options, name);
   withModes(options, modes);
   const problem = problemOf(options, modes);

@@ -1,6 +1,9 @@
 // Lists of options as QEMU's command lines have them: 'driver=raw,file.filename=disk.img'.
 // (util/qemu-option.c: qemu_opts_parse)
 
+import type { OptionScalar } from '../graph/option-bag.js';
+import { parseSize } from './numbers.js';
+
 /** Options in the order in which they stand. */
 export type OptionList = ReadonlyMap<string, string>;
 
@@ -42,4 +45,28 @@ export function parseOptionList(text: string, warn: Warn): OptionList {
     else options.set(...shortForm(part, warn));
   }
   return options;
+}
+
+/** Options whose values may have suffixes, by the last part of their names. */
+const SIZES: ReadonlySet<string> = new Set([
+  'size',
+  'offset',
+  'align',
+  'max-transfer',
+  'opt-write-zero',
+  'max-write-zero',
+  'opt-discard',
+  'max-discard',
+]);
+
+/** '1M' -> 1048576 where a size is expected. */
+function plainValue(name: string, value: string): OptionScalar {
+  if (!SIZES.has(name.slice(name.lastIndexOf('.') + 1))) return value;
+  const size = parseSize(value);
+  return size < 0n ? value : Number(size);
+}
+
+/** The same with values as the graph takes them. */
+export function plainOptions(list: OptionList): Record<string, OptionScalar> {
+  return Object.fromEntries([...list].map(([name, value]) => [name, plainValue(name, value)]));
 }

@@ -1,16 +1,19 @@
 import type { BlockBackend } from '../block-backend.js';
-import { type Blkdebug, blkdebug } from '../drivers/blkdebug-control.js';
 import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import { AioRequests } from './aio-requests.js';
-import type { Command, CommandEnvironment, OutputSink, ProcessHost } from './command.js';
-import { DISK_COMMANDS, findCommand, SESSION_COMMANDS } from './command-table.js';
+import { BreakpointWatch } from './breakpoint-watch.js';
+import {
+  type Command,
+  type CommandEnvironment,
+  findCommand,
+  type OutputSink,
+  type ProcessHost,
+} from './command.js';
+import { DISK_COMMANDS, SESSION_COMMANDS } from './command-table.js';
 import { CommandFailure } from './outcome.js';
 import { qemuText } from './qemu-text.js';
 import { splitCommand } from './tokens.js';
-
-/** Between two looks at whether everything waits at breakpoints. */
-const LOOK_AGAIN_MS = 20;
 
 export interface QemuIoSettings {
   readonly sink: OutputSink;
@@ -36,14 +39,15 @@ export class QemuIo implements CommandEnvironment {
   readonly imageOptions: boolean;
   readonly #sink: OutputSink;
   readonly #program: string | undefined;
-  /** How many requests were seen to wait under the tags of breakpoints. */
-  readonly #stopped = new Map<string, number>();
+  /** Of a session's own disk; others can resume what waits in that of a machine. */
+  readonly #watch: BreakpointWatch | undefined;
 
   constructor({ sink, blk, host, program, misalign, imageOptions }: QemuIoSettings) {
     this.#sink = sink;
     this.#program = program;
     this.blk = blk;
     this.host = host;
+    this.#watch = host === undefined ? undefined : new BreakpointWatch(this);
     this.commands = host === undefined ? DISK_COMMANDS : SESSION_COMMANDS;
     this.misalign = misalign === true;
     this.imageOptions = imageOptions === true;
@@ -71,7 +75,7 @@ export class QemuIo implements CommandEnvironment {
       const refused = await this.#permit(command);
       if (refused < 0) return refused;
       const result = await command.run(this, argv);
-      await this.#tellStopped();
+      if (this.blk !== undefined) await this.#watch?.tell(this.blk);
       return Math.min(result, 0);
     } catch (error) {
       if (error instanceof CommandFailure) return error.errno;
@@ -105,76 +109,21 @@ export class QemuIo implements CommandEnvironment {
   }
 
   noteBreakpoint(tag: string): void {
-    if (!this.#stopped.has(tag)) this.#stopped.set(tag, 0);
+    this.#watch?.note(tag);
   }
 
   noteResumed(tag: string, requests: number): void {
-    if (this.host !== undefined) {
-      for (let told = 0; told < requests; told += 1)
-        this.out(`blkdebug: Resuming request '${tag}'`);
-    }
-    this.#stopped.set(tag, Math.max(0, (this.#stopped.get(tag) ?? 0) - requests));
+    this.#watch?.resumed(tag, requests);
   }
 
   isStuck(): boolean {
+    return this.blk !== undefined && this.#watch?.isStuck(this.blk) === true;
+  }
+
+  wait<T>(promise: Promise<T>): Promise<T> {
     const { blk } = this;
-    if (this.host === undefined || blk === undefined) return false;
-    return this.#suspended(blk) === blk.inFlight;
-  }
-
-  async wait<T>(promise: Promise<T>): Promise<T> {
-    const disk = this.blk;
-    if (this.#stopped.size === 0 || this.host === undefined || disk === undefined) return promise;
-    const timer = setInterval(() => {
-      const suspended = this.#suspended(disk);
-      if (suspended === 0 || suspended !== disk.inFlight) return;
-      this.#tellStoppedOf(disk);
-      this.complain('every request waits at a breakpoint, and nobody could resume them: resumed');
-      this.#resumeAll(disk);
-    }, LOOK_AGAIN_MS);
-    try {
-      return await promise;
-    } finally {
-      clearInterval(timer);
-    }
-  }
-
-  /** The disk's breakpoints; undefined where there are none. */
-  #breakpoints({ root }: BlockBackend): Blkdebug | undefined {
-    return root === undefined || this.#stopped.size === 0 ? undefined : blkdebug(root);
-  }
-
-  #suspended(blk: BlockBackend): number {
-    const control = this.#breakpoints(blk);
-    if (control === undefined) return 0;
-    return [...this.#stopped.keys()].reduce((sum, tag) => sum + control.suspendedCount(tag), 0);
-  }
-
-  #resumeAll(blk: BlockBackend): void {
-    const control = this.#breakpoints(blk);
-    for (const tag of this.#stopped.keys()) {
-      const requests = control?.suspendedCount(tag) ?? 0;
-      this.noteResumed(tag, requests);
-      for (let resumed = 0; resumed < requests; resumed += 1) control?.resume(tag);
-    }
-  }
-
-  /** Says which requests have come to a breakpoint, once those that were made are on their way. */
-  async #tellStopped(): Promise<void> {
-    const { blk } = this;
-    if (this.#stopped.size === 0 || this.host === undefined || blk === undefined) return;
-    await new Promise(setImmediate);
-    this.#tellStoppedOf(blk);
-  }
-
-  #tellStoppedOf(blk: BlockBackend): void {
-    const control = this.#breakpoints(blk);
-    for (const [tag, known] of this.#stopped) {
-      const now = control?.suspendedCount(tag) ?? 0;
-      for (let told = known; told < now; told += 1)
-        this.out(`blkdebug: Suspended request '${tag}'`);
-      this.#stopped.set(tag, now);
-    }
+    if (this.#watch === undefined || blk === undefined) return promise;
+    return this.#watch.wait(blk, promise);
   }
 
   #fits({ least = 0, most = least }: Command, argv: readonly string[]): boolean {

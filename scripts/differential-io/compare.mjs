@@ -8,26 +8,28 @@ const PROMPT = 'qemu-io> ';
 function masked(line) {
   return line
     .replace(/^(.* ops); .*\/sec and .* ops\/sec\)$/, '$1; TIME')
-    .replace(/^((?:qemu-io> )*\d+,\d+),[\d:.]+,[-\w.]+,[-\w.]+$/, '$1,TIME')
+    .replace(/^(\d+,\d+),[\d:.]+,[-\w.]+,[-\w.]+$/, '$1,TIME')
     .replace(/#block\d+/, '#block');
 }
 
-const withoutPrompts = (line) => line.replaceAll(PROMPT, '');
+/** What is told while a prompt waits can come before or after it; how many there are is compared. */
+const withoutPrompts = (text) => text.replaceAll(PROMPT, '');
+const byText = (one, other) => (one < other ? -1 : Number(one > other));
 const promptsIn = (text) => text.split(PROMPT).length - 1;
 
 /** Lines that can be compared one by one: between two markers they have no order. */
 export function comparable(text) {
   const result = [];
   let unordered;
-  for (const line of text.split('\n').map(masked)) {
+  for (const line of withoutPrompts(text).split('\n').map(masked)) {
     if (line.endsWith(MARKED)) {
-      if (unordered !== undefined) result.push(...unordered.sort());
+      if (unordered !== undefined) result.push(...unordered.sort(byText));
       unordered = unordered === undefined ? [] : undefined;
-      result.push(withoutPrompts(line));
+      result.push(line);
     } else if (unordered === undefined) result.push(line);
-    else unordered.push(withoutPrompts(line));
+    else unordered.push(line);
   }
-  return unordered === undefined ? result : [...result, ...unordered.sort()];
+  return unordered === undefined ? result : [...result, ...unordered.sort(byText)];
 }
 
 function firstDifference(what, ours, theirs) {

@@ -1,5 +1,6 @@
 // Seeded command lines for qemu-io and `blk io`. Nothing here knows either side.
 import { randomNumbers } from '../differential/script.mjs';
+import { disks, fixedLines, processLines, sessions } from './disks.mjs';
 
 const KIB = 1024;
 /** Of every disk at first. */
@@ -24,7 +25,7 @@ class Dice {
   }
 
   some(most, body) {
-    return Array.from({ length: 1 + this.below(most) }, body);
+    return Array.from({ length: 1 + this.below(most) }, (_, index) => body(index));
   }
 }
 
@@ -34,7 +35,6 @@ const badNumbers = [
   '-1',
   '1.5',
   '0x',
-  '0x10k',
   '0xzz',
   '1e3',
   '1.5e2k',
@@ -59,6 +59,7 @@ const badNumbers = [
 ];
 const oddNumbers = [
   '0x200',
+  '0x10k',
   '+512',
   '0.5k',
   '1.5k',
@@ -162,7 +163,7 @@ const simple = {
   length: (dice) => dice.pick(['length', 'l', 'length 1']),
   info: (dice) => dice.pick(['info', 'i']),
   flush: (dice) => dice.pick(['flush', 'f', 'flush x']),
-  truncate(dice) {
+  truncate: (dice) => {
     const options = dice.once(4)
       ? withArgument(dice, 'm', dice.pick(['off', 'falloc', 'full', 'metadata', 'none']))
       : [];
@@ -250,16 +251,21 @@ function weightedPick(dice, table) {
   return '';
 }
 
+/** Of several requests at the same time, each has so much of the disk for itself. */
+const SHARE = 64 * KIB;
+
 /** Requests at the same time, between markers, as nothing says in which order they end. */
 function aioGroup(dice) {
-  const one = () => {
-    if (dice.once(2)) return vectored(dice, 'aio_read', 'Ciqv');
-    const options = switches(dice, 'Cfiquz');
+  const one = (index) => {
+    const at = dice.once(12)
+      ? dice.pick(badNumbers)
+      : String(index * SHARE + dice.below(SHARE / 2));
+    const short = () => number(dice, dice.pick([1, 7, 512, 1024, 4096, 5000]));
+    const lengths = dice.some(dice.pick([1, 4]), short);
+    const isRead = dice.once(2);
+    const options = switches(dice, isRead ? 'Ciqv' : 'Cfiquz');
     if (dice.once(2)) options.push(...withArgument(dice, 'P', pattern(dice)));
-    return assemble(dice, 'aio_write', options, [
-      offset(dice),
-      ...dice.some(2, () => length(dice)),
-    ]);
+    return assemble(dice, isRead ? 'aio_read' : 'aio_write', options, [at, ...lengths]);
   };
   return [MARKER, ...dice.some(3, one), 'aio_flush', MARKER];
 }
@@ -284,102 +290,6 @@ function breakGroup(dice, where) {
   const [event, request] = dice.pick(stops[where]);
   return [`break ${event} ${tag}`, request, `wait_break ${tag}`, `resume ${tag}`, 'aio_flush'];
 }
-
-/** Disks: what stands on the command line for them. */
-const disks = [
-  { weight: 40, args: ['-f', 'raw', 'disk.img'] },
-  { weight: 6, args: ['-r', '-f', 'raw', 'disk.img'] },
-  { weight: 5, args: ['-n', '-f', 'raw', 'disk.img'], direct: true },
-  { weight: 4, args: ['-t', 'writeback', '-f', 'raw', 'disk.img'] },
-  { weight: 3, args: ['-t', 'unsafe', '-f', 'file', 'disk.img'] },
-  { weight: 3, args: ['--image-opts', 'driver=raw,file.driver=file,file.filename=disk.img'] },
-  {
-    weight: 3,
-    args: [
-      '--image-opts',
-      'driver=raw,offset=64k,size=128k,file.filename=disk.img,file.driver=file',
-    ],
-  },
-  { weight: 3, args: ['-d', 'off', '--image-opts', 'driver=file,filename=disk.img'] },
-  { weight: 2, args: ['-U', '-r', '-f', 'raw', 'disk.img'] },
-  { weight: 6, args: ['--image-opts', 'driver=null-co,size=1M,read-zeroes=on'] },
-  { weight: 2, args: ['--image-opts', 'driver=null-aio,size=1M,read-zeroes=on'] },
-  {
-    weight: 5,
-    debug: 'below',
-    args: [
-      '--image-opts',
-      'driver=raw,file.driver=blkdebug,file.image.driver=file,file.image.filename=disk.img',
-    ],
-  },
-  {
-    weight: 3,
-    debug: 'top',
-    args: ['--image-opts', 'driver=blkdebug,align=4096,image.driver=file,image.filename=disk.img'],
-  },
-  {
-    weight: 4,
-    debug: 'top',
-    args: [
-      '--image-opts',
-      'driver=blkdebug,image.driver=file,image.filename=disk.img,inject-error.0.event=none,inject-error.0.iotype=write,inject-error.0.errno=28',
-    ],
-  },
-  {
-    weight: 2,
-    debug: 'below',
-    args: [
-      '--image-opts',
-      'driver=raw,file.driver=blkdebug,file.image.driver=file,file.image.filename=disk.img,file.inject-error.0.event=read_aio,file.inject-error.0.errno=5,file.inject-error.0.once=on',
-    ],
-  },
-  {
-    weight: 2,
-    debug: 'top',
-    args: [
-      '--image-opts',
-      'driver=blkdebug,max-transfer=4096,image.driver=file,image.filename=disk.img,inject-error.0.event=none,inject-error.0.iotype=discard',
-    ],
-  },
-  { weight: 3, args: [], none: true },
-  { weight: 3, args: ['disk.img'], guessed: true },
-];
-
-const wrongLines = [
-  ['-x', 'disk.img'],
-  ['--frob'],
-  ['-c'],
-  ['disk.img', 'other.img'],
-  ['-t', 'frob', 'disk.img'],
-  ['-d', 'frob', 'disk.img'],
-  ['-i', 'frob', 'disk.img'],
-  ['--image-opts', '-f', 'raw', 'disk.img'],
-  ['--fo', 'raw', 'disk.img'],
-  ['--image-opts=1', 'disk.img'],
-  ['--cmd'],
-  ['-f', 'raw', 'missing.img'],
-  ['-f', 'frob', 'disk.img'],
-  ['-r', '--ca=none', '-c', 'length', 'disk.img'],
-  ['--cac=frob'],
-  ['-f', 'raw', '.'],
-  ['-U', '-f', 'raw', 'disk.img'],
-  ['-rV', '-x'],
-  ['--no', '-f', 'raw', '-c', 'length', 'disk.img'],
-  ['-f', 'raw', 'missing/disk.img'],
-  ['-f', 'raw', 'disk.img/x'],
-  ['-C', '-r', '-f', 'raw', 'disk.img'],
-];
-
-const sessions = [
-  (disk) => ['close', 'length', `open -o driver=raw ${disk}`, 'length'],
-  (disk) => [`open ${disk}`, 'length'],
-  (disk) => ['close', `open -r -o driver=raw ${disk}`, 'write 0 512', 'close'],
-  () => ['close', 'open -o driver=raw missing.img', 'length'],
-  (disk) => ['close', `open -t frob ${disk}`, `open -x ${disk}`, `open ${disk} ${disk}`],
-  (disk) => ['quit', `read 0 512 ${disk}`],
-  (disk) => ['q', disk],
-  () => ['close', 'open', 'open -o', 'open -d'],
-];
 
 function commandsFor(dice, disk) {
   const commands = [];
@@ -407,7 +317,8 @@ function commandsFor(dice, disk) {
  */
 export function commandLine(seed, { mayPrompt = false } = {}) {
   const dice = new Dice(seed);
-  if (dice.once(18)) return { args: dice.pick(wrongLines) };
+  if (mayPrompt && dice.once(20)) return { args: dice.pick(processLines) };
+  if (dice.once(12)) return { args: dice.pick(fixedLines) };
   const table = disks.map((disk) => [disk.weight, () => disk]);
   const disk = weightedPick(dice, table);
   const commands = commandsFor(dice, disk);

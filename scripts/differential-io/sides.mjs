@@ -17,6 +17,8 @@ import { DISK_BYTES } from './generator.mjs';
 
 /** A request that waits at a breakpoint for ever, in qemu-io. */
 const PATIENCE_MS = 3000;
+/** The exit code of what was ended for that. */
+export const ENDLESS = 'endless';
 const LONG = 4 * 1024 * 1024;
 const main = inRoot('dist/cli/main.js');
 
@@ -59,11 +61,15 @@ function runProcess(program, args, { folder, input, env }) {
         output[name] += text;
       });
     }
-    const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+    let isEndless = false;
+    const timer = setTimeout(() => {
+      isEndless = true;
+      child.kill('SIGKILL');
+    }, PATIENCE_MS);
     child.on('error', reject);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
-      resolve({ code: code ?? signal, ...output, disk: diskIn(folder) });
+      resolve({ code: isEndless ? ENDLESS : (code ?? signal), ...output, disk: diskIn(folder) });
     });
     child.stdin.on('error', () => undefined);
     child.stdin.end(input ?? '');

@@ -12,6 +12,7 @@ const { parseArguments } = await import('../../dist/cli/io/arguments.js');
 
 const INT64_MAX = 2n ** 63n - 1n;
 const ERRNOS = [-22n, -34n];
+const byText = (one, other) => (one < other ? -1 : Number(one > other));
 const SPECS = ['bCl:pP:qs:v', 'CP:qv', 'm:', 'c:o:rw', 'Cq', 'snCro:ki:t:d:U', ':a:;b', ''];
 
 /** For time, or for ever. */
@@ -119,7 +120,7 @@ function checkOptions(words) {
     }
     if (wrong !== complaints.length)
       return `${wrong} wrong options, ${complaints.length} complaints`;
-    const all = (list) => [...list].sort().join('\0\0');
+    const all = (list) => [...list].sort(byText).join('\0\0');
     if (all(getopt.permuted.slice(1)) !== all(words)) return `words were lost with '${spec}'`;
   }
   return undefined;

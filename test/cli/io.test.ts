@@ -133,12 +133,14 @@ describe('io', () => {
     for (const [number, name] of [
       [15, 'SIGTERM'],
       [9, 'SIGKILL'],
-      [10, 'SIGUSR1'],
+      [12, 'SIGUSR2'],
       [2, 'SIGINT'],
     ] as const) {
       expect(await io(['-c', `sigraise ${number}`])).toMatchObject({ signal: name, stderr: '' });
     }
-    expect(await io(['-c', 'sigraise 0', '-c', 'sigraise 65'])).toMatchObject({ code: 0 });
+    expect(await io(['-c', 'sigraise 0', '-c', 'sigraise 65', '-c', 'sigraise 10'])).toMatchObject({
+      code: 0,
+    });
   });
 
   test('io: a request that nobody can resume does not keep the process', async () => {

@@ -334,7 +334,7 @@ describe('reopen', () => {
       expect(readFileSync(filename)[0]).toBe(0xcd);
       expect(await session.run('reopen -c unsafe')).toEqual(quiet());
       expect(blk.root?.state.noFlush).toBe(true);
-      expect(await session.run('reopen -o size=512', 'length')).toMatchObject({
+      expect(await session.run('reopen -o size=0.5k', 'length')).toMatchObject({
         out: ['512 bytes'],
       });
     }));
@@ -371,19 +371,24 @@ describe('breakpoints', () => {
 
   test('break, wait_break, resume: a request waits until it is resumed', () =>
     withDisk(debugged(), async (session) => {
-      expect(await session.run('break write_aio A', 'aio_write 0 512', 'wait_break A')).toEqual(
-        quiet(),
-      );
+      const stop = ['break write_aio A', 'aio_write 0 512', 'wait_break A'];
+      expect((await session.run(...stop)).out).toEqual(["blkdebug: Suspended request 'A'"]);
       expect(session.io.requests.count).toBe(1);
-      expect((await session.run('resume A', 'aio_flush')).out[0]).toBe(
+      expect((await session.run('resume A', 'aio_flush')).out).toEqual([
+        "blkdebug: Resuming request 'A'",
         'wrote 512/512 bytes at offset 0',
-      );
+        '512 bytes, 1 ops; TIME',
+      ]);
     }));
 
   test('remove_break: lets go what waits', () =>
     withDisk(debugged(), async (session) => {
       await session.run('break read_aio A', 'aio_read -q 0 512', 'wait_break A');
-      expect(await session.run('remove_break A', 'aio_flush')).toEqual(quiet());
+      expect(await session.run('remove_break A', 'aio_flush')).toEqual({
+        result: 0,
+        out: ["blkdebug: Resuming request 'A'"],
+        err: [],
+      });
     }));
 
   test('break, remove_break, resume: what is not there', async () => {
@@ -412,6 +417,18 @@ describe('breakpoints', () => {
     });
   });
 
+  test('break: is forgotten with its disk', async () => {
+    const session = new TestSession();
+    const opens = `open -o driver=blkdebug,image.driver=file,image.filename=${image(4096)}`;
+    await session.run(opens, 'break pwritev A', 'close');
+    const other = `open -o driver=raw ${image(512)}`;
+    expect(await session.run(other, 'write -q 0 1', 'length', 'close')).toEqual({
+      result: 0,
+      out: ['512 bytes'],
+      err: [],
+    });
+  });
+
   test('wait_break: does not wait for what cannot come', () =>
     withDisk(debugged(), async (session) => {
       expect((await session.run('wait_break A')).result).toBe(-22);
@@ -422,6 +439,19 @@ describe('breakpoints', () => {
         err: ["qemu-io: no request is under way that could stop at the breakpoint 'B'"],
       });
     }));
+
+  test('wait_break: needs a disk with breakpoints, in a monitor as well', () =>
+    withDisk(
+      rawDisk(image(4096)),
+      async (session) => {
+        expect(await session.run('wait_break A')).toEqual({
+          result: -95,
+          out: [],
+          err: ['qemu-io: cannot wait for breakpoint A: Operation not supported'],
+        });
+      },
+      { monitor: true },
+    ));
 
   test('aio_flush, read: what nobody else could resume is resumed', () =>
     withDisk(debugged(), async (session) => {

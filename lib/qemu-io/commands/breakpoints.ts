@@ -88,24 +88,21 @@ export const waitBreak = diskCommand({
   parameters: 'tag',
   summary: 'waits for the suspension of a request',
   async run(io, [, tag = ''], blk) {
-    const isSuspended = (): boolean => {
-      let suspended = false;
-      attempt(
-        () => undefined,
-        () => {
-          suspended = controlOf(blk).isSuspended(tag);
-        },
-      );
-      return suspended;
+    const say = (reason: string): void =>
+      io.complain(`cannot wait for breakpoint ${tag}: ${reason}`);
+    let isSuspended = false;
+    const look = (): void => {
+      isSuspended = controlOf(blk).isSuspended(tag);
     };
-    while (!isSuspended()) {
-      // qemu-io would wait for ever.
+    for (;;) {
+      // Without a disk, or breakpoints in it, qemu-io would wait for ever.
+      const missing = attempt(say, look);
+      if (missing < 0 || isSuspended) return missing;
       if (io.isStuck()) {
         io.complain(`no request is under way that could stop at the breakpoint '${tag}'`);
         return Errno.EINVAL;
       }
       await pause();
     }
-    return 0;
   },
 });

@@ -9,7 +9,7 @@ import { planReopen } from '../../graph/reopen-plan.js';
 import { type CommandEnvironment, type DiskCommand, diskCommand } from '../command.js';
 import { readFlags, refuseUsage } from '../flags.js';
 import { type CacheMode, parseCacheMode } from '../modes.js';
-import { type OptionList, parseOptionList } from '../option-list.js';
+import { type OptionList, parseOptionList, plainOptions } from '../option-list.js';
 import { refuse } from '../outcome.js';
 import { qemuText } from '../qemu-text.js';
 
@@ -50,7 +50,7 @@ function optionsFor(
   { state }: BlockNode,
 ): Record<string, OptionScalar> {
   const complain = (text: string): void => io.complain(text);
-  const options: Record<string, OptionScalar> = Object.fromEntries(given);
+  const options = plainOptions(given);
   if (!given.has('read-only')) options['read-only'] = readOnly ?? state.readOnly;
   else if (readOnly !== undefined) refuse(complain, "Cannot set both -r/-w and 'read-only'");
   if (!given.has('cache.direct') && !given.has('cache.no-flush')) {
@@ -72,11 +72,6 @@ async function stopWriting(io: CommandEnvironment, blk: BlockBackend): Promise<v
   }
   const kept = blk.permissions.filter((name) => !name.startsWith('write'));
   await blk.setPermissions(kept, blk.shared);
-}
-
-function refusalText(error: BlockError): string {
-  const [, option] = /option '(.*)' is unknown to the driver '/s.exec(error.message) ?? [];
-  return option === undefined ? qemuText(error) : `Cannot change the option '${option}'`;
 }
 
 async function runReopen(
@@ -107,7 +102,7 @@ async function runReopen(
     );
   } catch (error) {
     if (!(error instanceof BlockError)) throw error;
-    io.complain(refusalText(error));
+    io.complain(qemuText(error, 'reopen'));
     return Errno.EINVAL;
   }
   blk.writeCache = !writethrough;

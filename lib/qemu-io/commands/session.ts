@@ -1,16 +1,10 @@
 import { Errno } from '../../errors/errno.js';
-import { type Command, type CommandEnvironment, usageLine } from '../command.js';
+import type { Command, CommandEnvironment } from '../command.js';
 import { readFlags, refuseUsage } from '../flags.js';
 import { applyMode, applySwitch, usualModes } from '../modes.js';
-import { parseInteger } from '../numbers.js';
 import { openDisk } from '../open-disk.js';
 import { type OptionList, parseOptionList } from '../option-list.js';
-import { readSize, refuse } from '../outcome.js';
-
-/** The largest number that qemu-io takes for a signal's. */
-const MAX_SIGNAL = 65n;
-/** Longest sleep of one timer, in ms. */
-const MAX_TIMER = 2n ** 31n - 1n;
+import { refuse } from '../outcome.js';
 
 async function runOpen(io: CommandEnvironment, argv: readonly string[]): Promise<number> {
   const modes = usualModes();
@@ -23,11 +17,9 @@ async function runOpen(io: CommandEnvironment, argv: readonly string[]): Promise
   const flip = (letter: string) => () => {
     applySwitch(modes, letter);
   };
-  const switches = Object.fromEntries([...'snCrkU'].map((letter) => [letter, flip(letter)]));
-  const choices = Object.fromEntries([...'tdi'].map((letter) => [letter, mode(letter)]));
   const { operands } = readFlags(io, open, argv, 'snCro:ki:t:d:U', {
-    ...switches,
-    ...choices,
+    ...Object.fromEntries(['s', 'n', 'C', 'r', 'k', 'U'].map((letter) => [letter, flip(letter)])),
+    ...Object.fromEntries(['t', 'd', 'i'].map((letter) => [letter, mode(letter)])),
     o: (text) => {
       if (io.imageOptions) {
         refuse((line) => io.out(line), "--image-opts and 'open -o' are mutually exclusive");
@@ -89,94 +81,6 @@ export const quit: Command = {
   summary: 'exit the program',
   run(io) {
     io.hasQuit = true;
-    return 0;
-  },
-};
-
-export const sleep: Command = {
-  name: 'sleep',
-  least: 1,
-  needsNoDisk: true,
-  summary: 'waits for the given value in milliseconds',
-  async run(io, [, text = '']) {
-    const time = parseInteger(text);
-    if (time === undefined || time < 0n) {
-      return refuse((line) => io.out(line), `${text} is not a valid number`);
-    }
-    for (let left = time; left >= 0n; left -= MAX_TIMER) {
-      const part = Number(left < MAX_TIMER ? left : MAX_TIMER);
-      await new Promise((resolve) => setTimeout(resolve, part));
-    }
-    return 0;
-  },
-};
-
-export const abort: Command = {
-  name: 'abort',
-  needsNoDisk: true,
-  summary: 'simulate a program crash using abort(3)',
-  run(io) {
-    if (io.host !== undefined) return io.host.abort();
-    io.complain('abort is refused here: it would end a process that does more than this');
-    return Errno.EPERM;
-  },
-};
-
-export const sigraise: Command = {
-  name: 'sigraise',
-  least: 1,
-  needsNoDisk: true,
-  parameters: 'signal',
-  summary: 'raises a signal',
-  help: ["Sends a signal to this process, by its number: 'sigraise 15' ends it as SIGTERM does."],
-  async run(io, [, text = '']) {
-    const signal = readSize(io, text);
-    if (signal > MAX_SIGNAL) {
-      const line = `signal argument '${text}' is too large to be a valid signal`;
-      refuse((said) => io.out(said), line);
-    }
-    if (io.host === undefined) {
-      io.complain('sigraise is refused here: it would reach a process that does more than this');
-      return Errno.EPERM;
-    }
-    await io.host.raise(Number(signal));
-    return 0;
-  },
-};
-
-/** How a command is used; by help also under its other name. */
-function helpLine(called: string, command: Command): string {
-  const { parameters } = command;
-  return parameters === undefined
-    ? `${called} -- ${command.summary}`
-    : usageLine({ ...command, name: called });
-}
-
-function find(commands: readonly Command[], called: string): Command | undefined {
-  return commands.find(({ name, alias }) => name === called || alias === called);
-}
-
-export const help: Command = {
-  name: 'help',
-  alias: '?',
-  least: 0,
-  most: 1,
-  needsNoDisk: true,
-  parameters: '[command]',
-  summary: 'help for one or all commands',
-  run(io, [, called]) {
-    if (called === undefined) {
-      for (const command of io.commands) io.out(helpLine(command.name, command));
-      io.out('');
-      io.out("Use 'help commandname' for extended help.");
-      return 0;
-    }
-    const command = find(io.commands, called);
-    if (command === undefined) {
-      return refuse((line) => io.out(line), `command ${called} not found`);
-    }
-    io.out(helpLine(called, command));
-    for (const line of command.help ?? []) io.out(line);
     return 0;
   },
 };
