@@ -114,6 +114,8 @@ class DriveReader {
     );
     return {
       ...policies,
+      // What a device will want, it asks for when it is attached.
+      permissions: ['consistent-read'],
       accountRequests: true,
       name: this.#take('id'),
       'stats-account-invalid': this.#onOff('stats-account-invalid'),

@@ -4,7 +4,7 @@
 export class OptionsError extends Error {}
 OptionsError.prototype.name = 'OptionsError';
 
-/** A comma within an element is written as two. */
+/** A comma within an element is written as two; one at the end is as good as none. */
 export function splitAtCommas(text: string): string[] {
   const parts: string[] = [];
   let part = '';
@@ -18,6 +18,6 @@ export function splitAtCommas(text: string): string[] {
       if (isComma) at += 1;
     }
   }
-  parts.push(part);
+  if (part !== '') parts.push(part);
   return parts;
 }

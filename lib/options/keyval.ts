@@ -65,10 +65,7 @@ function finished(draft: Draft, path: string): KeyvalValue {
  */
 export function parseKeyval(text: string, implied?: string): KeyvalObject {
   const draft: Draft = new Map();
-  const parts = splitAtCommas(text);
-  // A comma at the end is as good as none.
-  if (parts.at(-1) === '') parts.pop();
-  for (const [index, part] of parts.entries()) {
+  for (const [index, part] of splitAtCommas(text).entries()) {
     const at = part.indexOf('=');
     if (at > 0) put(draft, part.slice(0, at), part.slice(at + 1));
     else if (at < 0 && index === 0 && implied !== undefined && part !== '')

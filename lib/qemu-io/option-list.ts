@@ -1,50 +1,23 @@
 // Lists of options as QEMU's command lines have them: 'driver=raw,file.filename=disk.img'.
-// (util/qemu-option.c: qemu_opts_parse)
+// What is deprecated there is warned of.
 
 import type { OptionScalar } from '../graph/option-bag.js';
+import { type OptionList, parseQemuOpts } from '../options/qemu-opts.js';
 import { parseSize } from './numbers.js';
 
-/** Options in the order in which they stand. */
-export type OptionList = ReadonlyMap<string, string>;
+export type { OptionList };
 
 /** Hears of what is on its way out: a warning, and what it begins with is left out. */
 export type Warn = (lines: readonly string[]) => void;
 
-/** Parts at single commas; two stand for one. */
-function splitList(text: string): string[] {
-  const parts: string[] = [];
-  let part = '';
-  for (let at = 0; at < text.length; at += 1) {
-    const isComma = text[at] === ',';
-    if (isComma && text[at + 1] !== ',') {
-      parts.push(part);
-      part = '';
-      continue;
-    }
-    if (isComma) at += 1;
-    part += text[at];
-  }
-  return part === '' ? parts : [...parts, part];
-}
-
-/** 'cache' and 'nocache' are short for cache=on and cache=off. */
-function shortForm(word: string, warn: Warn): [name: string, value: string] {
-  const isNegative = word.startsWith('no');
-  const name = isNegative ? word.slice(2) : word;
-  const value = isNegative ? 'off' : 'on';
-  warn([`short-form boolean option '${word}' deprecated`, `Please use ${name}=${value} instead`]);
-  return [name, value];
-}
-
-/** The last of several values counts, as it does for QEMU. */
 export function parseOptionList(text: string, warn: Warn): OptionList {
-  const options = new Map<string, string>();
-  for (const part of splitList(text)) {
-    const equals = part.indexOf('=');
-    if (equals >= 0) options.set(part.slice(0, equals), part.slice(equals + 1));
-    else options.set(...shortForm(part, warn));
-  }
-  return options;
+  return parseQemuOpts(text, {
+    shortForm: (word, name, value) =>
+      warn([
+        `short-form boolean option '${word}' deprecated`,
+        `Please use ${name}=${value} instead`,
+      ]),
+  });
 }
 
 /** Options whose values may have suffixes, by the last part of their names. */

@@ -177,7 +177,7 @@ function optionsTarget() {
   const tries = [
     (text) => parseKeyval(text),
     (text) => parseKeyval(text, 'driver'),
-    (text) => parseQemuOpts(text, 'file'),
+    (text) => parseQemuOpts(text, { implied: 'file' }),
     (text) => parseOptionText(text, blockdevOptions, 'driver'),
     (text) => parseOptionText(`{${text}`, blockdevOptions),
   ];

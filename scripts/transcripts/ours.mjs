@@ -28,7 +28,7 @@ export class Ours {
     const { createDrive, QmpServer, RunState, setRunState } = this.#package;
     setRunState(new RunState('prelaunch'));
     for (const { options, settings, device, removable } of drives) {
-      const blk = await createDrive(options, settings);
+      const blk = await createDrive(options, { permissions: ['consistent-read'], ...settings });
       if (device === undefined) continue;
       blk.attachDevice({}, device);
       blk.iostatusEnable();

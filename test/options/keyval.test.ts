@@ -43,7 +43,7 @@ describe('key=value lists', () => {
 
 describe('older option strings', () => {
   test('names without a value are switches', () => {
-    expect([...parseQemuOpts('file=a,,b,readonly,nowait,id=x', 'file')]).toEqual([
+    expect([...parseQemuOpts('file=a,,b,readonly,nowait,id=x', { implied: 'file' })]).toEqual([
       ['file', 'a,b'],
       ['readonly', 'on'],
       ['wait', 'off'],
@@ -52,7 +52,7 @@ describe('older option strings', () => {
   });
 
   test('of a name that is given twice the last one counts, and a first value may be implied', () => {
-    expect([...parseQemuOpts('socket,id=a,id=b', 'backend')]).toEqual([
+    expect([...parseQemuOpts('socket,id=a,id=b', { implied: 'backend' })]).toEqual([
       ['backend', 'socket'],
       ['id', 'b'],
     ]);

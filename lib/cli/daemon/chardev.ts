@@ -19,7 +19,7 @@ class Options {
 
   constructor(text: string) {
     this.#text = text;
-    this.#given = parseQemuOpts(text, 'backend');
+    this.#given = parseQemuOpts(text, { implied: 'backend' });
   }
 
   take(name: string): string | undefined {
