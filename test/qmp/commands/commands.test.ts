@@ -589,3 +589,50 @@ describe('exports', () => {
     expect(await start({ type: 'inet', host: '127.0.0.1', port: '0' })).toMatchObject(ok);
   });
 });
+
+describe('queries', () => {
+  test('drives, their statistics and what they do right now', async () => {
+    const [blk] = await cdDrive({ driver: 'null-co', 'node-name': 'n', size: MIB });
+    await blk.pread(0, Buffer.alloc(512));
+    expect(await run('query-block')).toMatchObject({
+      return: [{ device: 'disk', qdev: 'cd0', inserted: { 'node-name': 'n', drv: 'null-co' } }],
+    });
+    expect(await run('query-blockstats')).toMatchObject({
+      return: [{ device: 'disk', qdev: 'cd0', 'node-name': 'n', stats: { rd_operations: 0 } }],
+    });
+    expect(await run('query-blockstats', { 'query-nodes': true })).toMatchObject({
+      return: [{ 'node-name': 'n' }],
+    });
+    expect(await run('x-query-block-activity')).toMatchObject({
+      return: [{ device: 'disk', qdev: 'cd0', 'in-flight': 0, parked: 0, throttled: 0 }],
+    });
+  });
+
+  test('nodes, and the graph', async () => {
+    await addNull('n');
+    await run('blockdev-add', { driver: 'throttle', 'node-name': 't', file: 'n' });
+    await run('blockdev-add', { driver: 'raw', 'node-name': 'r', file: 'n' });
+    expect(await run('query-named-block-nodes')).toMatchObject({
+      return: [{ 'node-name': 'r' }, { 'node-name': 'n' }],
+    });
+    expect(await run('query-named-block-nodes', { flat: true })).toMatchObject({
+      return: [{ 'node-name': 'r', backing_file_depth: 0 }, { 'node-name': 'n' }],
+    });
+    expect(await run('x-debug-query-block-graph')).toMatchObject({
+      return: {
+        nodes: expect.arrayContaining([expect.objectContaining({ name: 'r' })]),
+        edges: [expect.objectContaining({ name: 'file' })],
+      },
+    });
+    await run('blockdev-del', { 'node-name': 'r' });
+  });
+
+  test('human-monitor-command answers with what the line prints', async () => {
+    await cdDrive({ driver: 'null-co', size: MIB });
+    const line = (text: string) => run('human-monitor-command', { 'command-line': text });
+    expect(await line('info status')).toMatchObject({ return: 'VM status: running\r\n' });
+    expect(await line('qemu-io disk "length"')).toMatchObject({ return: '1 MiB\r\n' });
+    expect(await line('info block')).toMatchObject({ return: expect.stringMatching(/^disk/) });
+    expect(await line('nonesuch')).toMatchObject({ return: "unknown command: 'nonesuch'\r\n" });
+  });
+});
