@@ -8,6 +8,8 @@ import { addDemo } from './commands/demo.js';
 import { addGraph } from './commands/graph.js';
 import { addInfo } from './commands/info.js';
 import { addIo } from './commands/io.js';
+import { addNbd } from './commands/nbd.js';
+import { addServe } from './commands/serve.js';
 import { addTop } from './commands/top.js';
 import { CliError, ExitCode } from './shared/cli-error.js';
 
@@ -41,6 +43,8 @@ function makeProgram(): Command {
   addDaemon(program);
   addGraph(program);
   addInfo(program);
+  addServe(program);
+  addNbd(program);
   addTop(program);
   addIo(program);
   return program;

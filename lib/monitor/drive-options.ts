@@ -4,6 +4,7 @@ import type { BackendSettings } from '../backend/settings.js';
 import type { BlockBackend } from '../block-backend.js';
 import { createDrive, type DriveOptions } from '../drive.js';
 import { OptionsError } from '../options/comma-list.js';
+import { CACHE_MODE_NAMES, type CacheMode, parseCacheMode } from '../options/open-words.js';
 import { parseQemuOpts } from '../options/qemu-opts.js';
 import { sizeOf } from '../options/size.js';
 
@@ -13,22 +14,6 @@ interface Drive {
   /** The guest sees a write cache. */
   readonly writeback: boolean;
 }
-
-interface CacheMode {
-  readonly writeback: boolean;
-  readonly direct: boolean;
-  readonly noFlush: boolean;
-}
-
-/** QEMU's names of cache modes. */
-const CACHE_MODES: { readonly [name: string]: CacheMode } = {
-  writeback: { writeback: true, direct: false, noFlush: false },
-  none: { writeback: true, direct: true, noFlush: false },
-  off: { writeback: true, direct: true, noFlush: false },
-  writethrough: { writeback: false, direct: false, noFlush: false },
-  directsync: { writeback: false, direct: true, noFlush: false },
-  unsafe: { writeback: true, direct: false, noFlush: true },
-};
 
 /** Options that go to the medium as they are. */
 const PASSED =
@@ -60,7 +45,7 @@ class DriveReader {
         throttling: this.#throttling(),
       },
       settings: this.#settings(),
-      writeback: cache.writeback,
+      writeback: !cache.writethrough,
     };
     for (const name of this.#given.keys()) throw this.#error(`'${name}' is no option of a drive`);
     return drive;
@@ -83,13 +68,13 @@ class DriveReader {
   }
 
   #cache(): CacheMode {
-    const name = this.#take('cache') ?? 'writeback';
-    const mode = Object.hasOwn(CACHE_MODES, name) ? CACHE_MODES[name] : undefined;
+    const mode = parseCacheMode(this.#take('cache') ?? 'writeback');
     if (mode === undefined) {
-      throw this.#error(`'cache' must be one of ${Object.keys(CACHE_MODES).join(', ')}`);
+      throw this.#error(`'cache' must be one of ${CACHE_MODE_NAMES.join(', ')}`);
     }
+    const writeback = this.#switch('cache.writeback') ?? !mode.writethrough;
     return {
-      writeback: this.#switch('cache.writeback') ?? mode.writeback,
+      writethrough: !writeback,
       direct: this.#switch('cache.direct') ?? mode.direct,
       noFlush: this.#switch('cache.no-flush') ?? mode.noFlush,
     };

@@ -1,40 +1,13 @@
-// Words for how a disk is opened. (block.c: bdrv_parse_cache_mode, _discard_flags, _aio)
+// How a disk is opened, as the options of qemu-io say.
 
-export interface CacheMode {
-  /** Past the page cache. */
-  readonly direct: boolean;
-  /** Flushes are ignored. */
-  readonly noFlush: boolean;
-  /** Writes are durable before they complete. */
-  readonly writethrough: boolean;
-}
-
-const through: CacheMode = { direct: false, noFlush: false, writethrough: true };
-const back: CacheMode = { direct: false, noFlush: false, writethrough: false };
-const none: CacheMode = { direct: true, noFlush: false, writethrough: false };
-
-const CACHE_MODES: ReadonlyMap<string, CacheMode> = new Map([
-  ['none', none],
-  ['off', none],
-  ['directsync', { direct: true, noFlush: false, writethrough: true }],
-  ['writeback', back],
-  ['unsafe', { direct: false, noFlush: true, writethrough: false }],
-  ['writethrough', through],
-]);
-
-const DISCARD_MODES: ReadonlyMap<string, 'ignore' | 'unmap'> = new Map([
-  ['off', 'ignore'],
-  ['ignore', 'ignore'],
-  ['on', 'unmap'],
-  ['unmap', 'unmap'],
-]);
-
-export const AIO_MODES = ['threads', 'native', 'io_uring'] as const;
-export type AioMode = (typeof AIO_MODES)[number];
-
-export const parseCacheMode = (text: string): CacheMode | undefined => CACHE_MODES.get(text);
-export const parseDiscardMode = (text: string) => DISCARD_MODES.get(text);
-export const parseAioMode = (text: string) => AIO_MODES.find((mode) => mode === text);
+import {
+  type AioMode,
+  type CacheMode,
+  parseAioMode,
+  parseCacheMode,
+  parseDiscardMode,
+  WRITETHROUGH,
+} from '../options/open-words.js';
 
 /** How qemu-io opens a disk, as its options say. */
 export interface OpenModes {
@@ -52,7 +25,7 @@ export interface OpenModes {
 export function usualModes(): OpenModes {
   return {
     readOnly: false,
-    cache: through,
+    cache: WRITETHROUGH,
     discard: 'unmap',
     aio: undefined,
     snapshot: false,

@@ -1,6 +1,6 @@
-import { constants } from 'node:os';
 import { type Action, Daemon } from './daemon.js';
 import { isDaemonChild, reportReady, spawnDaemon } from './daemonize.js';
+import { Ending } from './ending.js';
 import { writePidFile } from './pid-file.js';
 
 export interface DaemonOptions {
@@ -8,31 +8,8 @@ export interface DaemonOptions {
   readonly pidfile?: string;
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Keeps the process while nothing else does; as long as a timer can be, about 25 days. */
 const LONG_MS = 2 ** 31 - 1;
-
-/** Resolves with the first signal to end or call of `quit`; a second signal ends the process. */
-class Ending {
-  readonly reached: Promise<void>;
-  readonly quit: () => void;
-
-  constructor() {
-    let quit = (): void => {};
-    this.reached = new Promise((resolve) => {
-      quit = resolve;
-    });
-    let asked = false;
-    this.quit = quit;
-    for (const name of SIGNALS) {
-      process.on(name, () => {
-        if (asked) process.exit(128 + constants.signals[name]);
-        asked = true;
-        quit();
-      });
-    }
-  }
-}
 
 export async function runDaemon(
   actions: readonly Action[],
