@@ -247,10 +247,7 @@ function nodeToExport({ 'node-name': name, writable = false }: NbdExportOptions)
 async function moveToThread(node: BlockNode, options: NbdExportOptions): Promise<void> {
   const { iothread, 'fixed-iothread': fixed = false } = options;
   if (iothread === undefined) return;
-  const context = typeof iothread === 'string' ? AioContext.ioThread(iothread) : iothread;
-  if (context === undefined) {
-    throw exportError(Errno.ENOENT, `there is no IOThread '${String(iothread)}'`);
-  }
+  const context = threadOf(iothread);
   try {
     await graph().lock.run(`export ${node.name}`, (change) =>
       moveContext(graph(), node, context, undefined, change),
@@ -259,6 +256,13 @@ async function moveToThread(node: BlockNode, options: NbdExportOptions): Promise
     const refused = error instanceof BlockError && error.errno === Errno.EPERM;
     if (fixed || !refused) throw error;
   }
+}
+
+function threadOf(iothread: AioContext | string): AioContext {
+  if (typeof iothread !== 'string') return iothread;
+  const found = AioContext.ioThread(iothread);
+  if (found !== undefined) return found;
+  throw exportError(Errno.ENOENT, `there is no IOThread '${iothread}'`);
 }
 
 function checkBitmaps(node: BlockNode, { bitmaps = [], writable = false }: NbdExportOptions): void {

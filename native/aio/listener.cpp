@@ -16,9 +16,8 @@ namespace {
 
 constexpr int kBacklog = SOMAXCONN;
 
-int open_socket(int family, UniqueFd& out) {
-  out.reset(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  return out ? 0 : -errno;
+UniqueFd open_socket(int family) {
+  return UniqueFd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
 }
 
 int bind_and_listen(const UniqueFd& socket, const sockaddr* address, socklen_t bytes) {
@@ -33,8 +32,8 @@ bool remove_stale(const sockaddr_un& name) {
   if (::lstat(name.sun_path, &status) != 0 || !S_ISSOCK(status.st_mode)) {
     return false;
   }
-  UniqueFd probe;
-  if (open_socket(AF_UNIX, probe) != 0) {
+  const UniqueFd probe = open_socket(AF_UNIX);
+  if (!probe) {
     return false;
   }
   const auto* address = reinterpret_cast<const sockaddr*>(&name);
@@ -49,12 +48,12 @@ int listen_unix(const std::string& path, UniqueFd& socket) {
     return -ENAMETOOLONG;
   }
   std::memcpy(name.sun_path, path.data(), path.size());
-  int error = open_socket(AF_UNIX, socket);
-  if (error != 0) {
-    return error;
+  socket = open_socket(AF_UNIX);
+  if (!socket) {
+    return -errno;
   }
   const auto* address = reinterpret_cast<const sockaddr*>(&name);
-  error = bind_and_listen(socket, address, sizeof(name));
+  int error = bind_and_listen(socket, address, sizeof(name));
   if (error == -EADDRINUSE && remove_stale(name)) {
     error = bind_and_listen(socket, address, sizeof(name));
   }
@@ -85,8 +84,9 @@ int listen_tcp(const std::string& host, std::uint16_t port, UniqueFd& socket) {
   } else {
     return -EINVAL;
   }
-  if (int error = open_socket(address.any.sa_family, socket); error != 0) {
-    return error;
+  socket = open_socket(address.any.sa_family);
+  if (!socket) {
+    return -errno;
   }
   // So that a server can be started again while connections of its last run linger.
   const int on = 1;

@@ -188,7 +188,7 @@ void NbdNegotiation::info() {
   NbdOptionReader reader(data_);
   std::string_view name;
   std::uint16_t count = 0;
-  if (!reader.string(name) || !reader.number(count) || reader.left() != count * 2U) {
+  if (!reader.string(name) || !reader.number(count) || reader.left() != std::size_t{count} * 2) {
     refuse(nbd::kErrorInvalid, "the data is not a name and a list of numbers");
     return;
   }

@@ -19,6 +19,7 @@ inline constexpr std::uint16_t kHandshakeNoZeroes = 1U << 1;
 inline constexpr std::uint32_t kClientFixedNewstyle = 1U << 0;
 inline constexpr std::uint32_t kClientNoZeroes = 1U << 1;
 
+// NOLINTNEXTLINE(performance-enum-size): as wide as on the wire
 enum class Option : std::uint32_t {
   kExportName = 1,
   kAbort = 2,
@@ -67,6 +68,7 @@ inline constexpr std::uint32_t kExtendedRequestMagic = 0x21e41c71;
 inline constexpr std::size_t kRequestBytes = 28;
 inline constexpr std::size_t kExtendedRequestBytes = 32;
 
+// NOLINTNEXTLINE(performance-enum-size): as wide as on the wire
 enum class Command : std::uint16_t {
   kRead = 0,
   kWrite = 1,

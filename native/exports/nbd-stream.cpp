@@ -55,8 +55,10 @@ Task<int> NbdStream::read(std::byte* to, std::size_t bytes) {
   if (available() < bytes) {
     return read_slowly(to, bytes);
   }
-  std::memcpy(to, data(), bytes);
-  consume(bytes);
+  if (bytes != 0) {  // nothing may lie nowhere
+    std::memcpy(to, data(), bytes);
+    consume(bytes);
+  }
   return 0;
 }
 

@@ -26,7 +26,7 @@ namespace blk::exports {
 class NbdStream {
  public:
   /// Bytes that are received ahead.
-  static constexpr std::size_t kBuffer = 64 * 1024;
+  static constexpr std::size_t kBuffer = std::size_t{64} << 10;
 
   NbdStream(aio::AioContext& context, aio::UniqueFd socket);
   NbdStream(const NbdStream&) = delete;

@@ -69,7 +69,7 @@ async function main() {
     // Nothing but the server keeps it alive until it is told to end.
     console.log('listening');
     process.once('SIGTERM', () => {
-      server.close().then(() => console.log('done'));
+      void server.close().then(() => console.log('done'));
     });
   } else {
     const clients = [readOn(), readOn(), readOn()];
@@ -80,4 +80,4 @@ async function main() {
   }
 }
 
-main();
+void main();

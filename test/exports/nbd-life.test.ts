@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { runChild } from '../support/child.js';
 import { image } from '../support/images.js';
@@ -16,6 +17,20 @@ describe.each(['node', 'iothread'])('nbd: life, in a home of kind %s', (home) =>
     },
     100_000,
   );
+
+  test('nbd: it is the same without io_uring', async () => {
+    for (const how of ['exit', 'terminate']) {
+      const filter = join(__dirname, '../support/forbid-io-uring.py');
+      const args = [how, home, image(1 << 20), socketPath()];
+      const ended = await runChild('exports/nbd-life-child.cjs', args, {
+        wrapper: ['env', '-u', 'LD_PRELOAD', 'python3', filter, String(constants.errno.EPERM)],
+        env: { PRELOAD_LATER: process.env.LD_PRELOAD ?? '' },
+        exits: true,
+      });
+      expect(ended).toMatchObject({ code: 0, signal: null, stdout: 'done\n' });
+      expect(ended.stderr).toContain('BLOCK_AIO_FALLBACK');
+    }
+  }, 100_000);
 
   test('nbd: a listening server alone keeps the process alive, and serves', async () => {
     const path = socketPath();
