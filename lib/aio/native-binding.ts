@@ -416,7 +416,7 @@ export interface NativeBinding {
   nbdServerCreate(main: Handle, maxConnections: number, handshakeNs: number): Handle;
   /** Completes on `slot` with the port; 0 for a path. */
   nbdServerListen(slot: number, server: Handle, main: Handle, address: NativeListenAddress): void;
-  nbdServerInfo(server: Handle): { connections: number };
+  nbdServerInfo(server: Handle): { connections: number; accepted: number };
   /** Completes on `slot` when nobody is connected any more. The handle is stale at once. */
   nbdServerClose(slot: number, server: Handle, main: Handle): void;
   /** Its handle, or a negative errno: EEXIST for a name that the server has. */

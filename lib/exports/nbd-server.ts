@@ -99,6 +99,11 @@ export class NbdServer implements AsyncDisposable {
     return environment().binding.nbdServerInfo(this.#handle).connections;
   }
 
+  /** Clients that have connected so far, those that have gone included. */
+  get accepted(): number {
+    return environment().binding.nbdServerInfo(this.#handle).accepted;
+  }
+
   get isClosed(): boolean {
     return this.#closing !== undefined;
   }

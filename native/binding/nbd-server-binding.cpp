@@ -112,6 +112,7 @@ Napi::Value server_info(const Napi::CallbackInfo& info) {
   const NbdServer* server = environment_of(info).nbd_servers.find(number_at(info, 0));
   ObjectWriter object(info.Env());
   object.set("connections", server != nullptr ? server->connections() : 0U);
+  object.set("accepted", static_cast<double>(server != nullptr ? server->accepted() : 0U));
   return object.object();
 }
 

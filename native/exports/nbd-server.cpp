@@ -90,6 +90,7 @@ void NbdServer::connect(aio::UniqueFd socket) {
   }
   set_tcp_options(socket.get());
   ++connections_;
+  ++accepted_;
   NbdConnection::start(shared_from_this(), context_, std::move(socket));
 }
 

@@ -34,6 +34,9 @@ class NbdServer final : public NbdConnectionOwner, public std::enable_shared_fro
   void listen(aio::UniqueFd listener);
   NbdExportTable& table() { return table_; }
   std::uint32_t connections() const { return connections_; }
+
+  /// Ever, those that have gone included.
+  std::uint64_t accepted() const { return accepted_; }
   bool is_closing() const { return closing_; }
 
   /// Listens no more and hangs up those that negotiate; calls `done` when nobody is connected.
@@ -64,6 +67,7 @@ class NbdServer final : public NbdConnectionOwner, public std::enable_shared_fro
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::uint32_t accepting_ = 0;  // coroutines
   std::uint32_t connections_ = 0;
+  std::uint64_t accepted_ = 0;
   std::vector<NbdConnection*> negotiating_;
   aio::WaitQueue room_;
   bool closing_ = false;

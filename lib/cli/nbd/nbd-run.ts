@@ -50,8 +50,9 @@ function wholeIn(option: string, text: string, most: number): number {
 }
 
 function addressOf({ socket, port = DEFAULT_PORT, bind }: NbdOptions): NbdAddress {
+  const number = wholeIn('port', port, LAST_PORT);
   if (socket !== undefined) return { type: 'unix', path: resolve(socket) };
-  return { type: 'inet', host: bind, port: wholeIn('port', port, LAST_PORT) };
+  return { type: 'inet', host: bind, port: number };
 }
 
 /** A word of a mode, or undefined when it was not given. */
@@ -110,11 +111,8 @@ function imageOptions(image: string, options: NbdOptions): Record<string, unknow
 
 /** Until the last of the clients has gone, once there was one. */
 async function untilUnused({ server }: ServedDisk, signal: AbortSignal): Promise<void> {
-  let hadClients = false;
   while (!signal.aborted) {
-    const { connections } = server;
-    if (connections === 0 && hadClients) return;
-    hadClients ||= connections > 0;
+    if (server.accepted > 0 && server.connections === 0) return;
     await delay(LOOK_AGAIN_MS, undefined, { signal }).catch(() => {});
   }
 }
