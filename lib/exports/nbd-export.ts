@@ -12,6 +12,7 @@ import { emitBlockEvent } from '../graph/block-events.js';
 import { moveContext } from '../graph/context-move.js';
 import { graph } from '../graph/graph.js';
 import { lookupNode } from '../graph/lookup.js';
+import { activateNode } from '../graph/migration.js';
 import type { BlockNode } from '../graph/node.js';
 import type { PermissionName } from '../graph/permissions.js';
 import { exportError, type NbdExportOptions } from './nbd-options.js';
@@ -126,6 +127,7 @@ export class NbdExport implements AsyncDisposable {
     const { writable = false, writethrough = false } = options;
     const node = nodeToExport(options);
     await moveToThread(node, options);
+    await activate(node);
     checkBitmaps(node, options);
     const permissions: PermissionName[] = ['consistent-read'];
     if (writable) permissions.push('write');
@@ -241,6 +243,15 @@ function nodeToExport({ 'node-name': name, writable = false }: NbdExportOptions)
     throw exportError(Errno.ENOTSUP, `node '${name}' lives in virtual time, where no clients are`);
   }
   return node;
+}
+
+/**
+ * A node that waits for a migration is taken over: clients may write before the machine runs. What is
+ * wrong with that, opening the backend will tell. (INACT-14)
+ */
+async function activate(node: BlockNode): Promise<void> {
+  if (!node.inactive) return;
+  await graph().lock.run('activate', (change) => activateNode(graph(), node, change));
 }
 
 /** A node that others keep where it is stays there, unless the export insists (EXP-3). */

@@ -8,8 +8,11 @@ import {
   blockResize,
   drainedAll,
   graphDump,
+  lookupNode,
   NbdExport,
   NbdServer,
+  RunState,
+  setRunState,
 } from '../../lib/index.js';
 import { image } from '../support/images.js';
 import { client, diskNode, freshName, listen, served, socketPath } from '../support/nbd.js';
@@ -51,6 +54,40 @@ describe('nbd: exports', () => {
       await NbdExport.byId('e2')?.remove();
       await blockdevDel(readOnly);
     }));
+
+  test.each([
+    ['where the node is', undefined],
+    ['on an IOThread', 'incoming'],
+  ])(
+    'INACT-14: an export that is made while a machine comes in activates its node first, %s',
+    async (_, iothread) => {
+      await using _thread = new AioContext({ home: 'iothread', name: 'incoming' });
+      const machine = new RunState('inmigrate');
+      setRunState(machine);
+      try {
+        await withServer(async (server, node) => {
+          expect(lookupNode(node, node).inactive).toBe(true);
+          const item = await server.addExport({
+            id: 'e1',
+            'node-name': node,
+            writable: true,
+            iothread,
+          });
+          expect(lookupNode(node, node).inactive).toBe(false);
+          const wire = await NbdClient.ready(server.address, node);
+          const data = Buffer.alloc(BLOCK, 0x5a);
+          expect(await wire.request({ command: Command.write, data })).toMatchObject({ error: 0 });
+          machine.set('running');
+          const answer = await wire.request({ command: Command.read, length: BLOCK });
+          expect(answer).toMatchObject({ error: 0, data });
+          await wire.disconnect();
+          await item.remove();
+        });
+      } finally {
+        setRunState(new RunState());
+      }
+    },
+  );
 
   test('EXP-2: it reads and, if writable, writes; others may do all but resize; it has no name', () =>
     withServer(async (server, node) => {
