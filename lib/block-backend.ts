@@ -99,7 +99,7 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
       throw invalidArgumentType('options', 'an object or a string', options);
     }
     checkSettings(settings);
-    const plan = parseImageOptions(options);
+    const plan = parseImageOptions(options, settings);
     return graph().lock.run('open', (change) => BlockBackend.#openLocked(plan, settings, change));
   }
 

@@ -23,7 +23,10 @@ export interface BackendSettings extends AccountingSettings, ErrorPolicySettings
   readonly context?: AioContext | undefined;
   /** Adds the permission to resize to the default ones. */
   readonly resize?: boolean | undefined;
-  /** Neither reads nor writes by default. (BDRV_O_NO_IO) */
+  /**
+   * Neither reads nor writes by default, and nodes that are opened with it look at nothing but what
+   * describes their images (PERM-12). (BDRV_O_NO_IO)
+   */
   readonly noIo?: boolean | undefined;
   /** By default others may only read and write what is there already. (BDRV_O_NO_SHARE) */
   readonly noShare?: boolean | undefined;

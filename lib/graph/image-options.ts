@@ -35,10 +35,11 @@ export type Plan = NodePlan | ImagePlan | string;
 const IMAGE = ChildRole.data | ChildRole.metadata | ChildRole.primary;
 
 /** @throws BlockError EINVAL */
-export function parseImageOptions(input: string | ImageOptions): Plan {
-  if (typeof input !== 'string') return planImage(OptionBag.from(input), TOP);
+export function parseImageOptions(input: string | ImageOptions, { noIo = false } = {}): Plan {
+  const inherited = { ...TOP, noIo };
+  if (typeof input !== 'string') return planImage(OptionBag.from(input), inherited);
   if (!input.startsWith(JSON_PREFIX)) return input;
-  return planImage(OptionBag.from(parseJson(input)), TOP);
+  return planImage(OptionBag.from(parseJson(input)), inherited);
 }
 
 /** @internal */

@@ -15,6 +15,8 @@ export interface Inherited {
   readonly discardUnmap: boolean;
   /** A reopen may make it writable: nobody asked for read-only=on here or above (REOP-7). */
   readonly mayWrite: boolean;
+  /** Its data are not looked at, here or below: only what describes the image (BDRV_O_NO_IO). */
+  readonly noIo: boolean;
 }
 
 /** The common options as a node has them. */

@@ -294,8 +294,8 @@ export class BlockNode implements GraphParent {
 
   /** What a child's edge holds when the edges into this node hold `parents`. */
   childGrant({ definition, edge }: NodeChild, parents: Grant): Grant {
-    const { inactive } = this.#state;
-    const state = { writable: !this.readOnly && !inactive, inactive };
+    const { inactive, noIo } = this.#state;
+    const state = { writable: !this.readOnly && !inactive, inactive, noIo };
     // A node that nobody uses holds nothing (PERM-17).
     const used = this.parents.length > 0;
     const grant = used

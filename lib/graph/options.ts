@@ -78,6 +78,7 @@ export const TOP: Inherited = {
   forceShare: false,
   discardUnmap: false,
   mayWrite: true,
+  noIo: false,
 };
 
 /** What `parent` hands to a child in this role (GRAPH-8). */
@@ -177,6 +178,7 @@ export function takeCommon(bag: OptionBag, inherited: Inherited): CommonState {
     detectZeroes: detectZeroes as DetectZeroes,
     readOnly: readOnly ?? inherited.readOnly,
     mayWrite: readOnly === true ? false : inherited.mayWrite,
+    noIo: inherited.noIo,
     autoReadOnly: bag.takeBoolean('auto-read-only') ?? inherited.autoReadOnly,
     direct: bag.takeBoolean('cache.direct') ?? inherited.direct,
     noFlush: bag.takeBoolean('cache.no-flush') ?? inherited.noFlush,

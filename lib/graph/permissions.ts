@@ -18,6 +18,8 @@ export interface ParentState {
   readonly writable: boolean;
   /** The parent node is inactive: another process may be writing. */
   readonly inactive?: boolean;
+  /** Nobody is going to look at its data. */
+  readonly noIo?: boolean;
 }
 
 const { consistentRead: CR, write: W, writeUnchanged: WU, resize: RZ, all: ALL } = Permission;
@@ -89,10 +91,10 @@ export function cowGrant({ permissions, shared }: Grant): Grant {
 }
 
 /** A child that stores metadata, data or both (PERM-12, PERM-13). */
-export function storageGrant(role: number, parents: Grant, { writable }: ParentState): Grant {
+export function storageGrant(role: number, parents: Grant, { writable, noIo }: ParentState): Grant {
   let { permissions, shared } = filterGrant(parents);
   if ((role & ChildRole.metadata) !== 0) {
-    permissions |= CR | (writable ? W | RZ : 0);
+    permissions |= (noIo ? 0 : CR) | (writable ? W | RZ : 0);
     shared &= ~(W | RZ);
   }
   if ((role & ChildRole.data) !== 0) {

@@ -89,8 +89,8 @@ function planNode(
   if (problem !== undefined) throw optionError('', problem);
   const explicit = ownOptions({ ...before, ...given }, options);
   // How it was opened decides, not what it is for now (REOP-7).
-  const { mayWrite } = node.state;
-  const state = { ...common, mayWrite, options, explicit, inactive: node.inactive };
+  const { mayWrite, noIo } = node.state;
+  const state = { ...common, mayWrite, noIo, options, explicit, inactive: node.inactive };
   const others = earlier?.children.filter(({ name }) => !changes.some((now) => now.name === name));
   planned.set(node, { node, state, children: [...(others ?? []), ...changes] });
   for (const { edge, bag: own } of nested) {

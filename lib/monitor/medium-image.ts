@@ -36,6 +36,7 @@ function inheritedFrom(blk: BlockBackend, mode: ReadOnlyMode): Inherited {
     forceShare: false,
     discardUnmap: openFlags.includes('unmap'),
     mayWrite: !readOnly,
+    noIo: false,
   };
 }
 

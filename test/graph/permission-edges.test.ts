@@ -89,6 +89,19 @@ onEveryEngineAndHome((context) => {
   );
 
   test.each([
+    [true, ''],
+    [false, 'CR'],
+  ])(
+    'PERM-12: metadata of a node that is opened without I/O is not read: %s, %s',
+    async (noIo, holds) => {
+      const file = disk('data', { 'read-only': true });
+      const options = { ...AS_QCOW2, 'node-name': 'top', 'read-only': true, file };
+      await using _user = await open(options, { noIo });
+      expect(granted('top', 'data')).toEqual([holds, 'CR WU']);
+    },
+  );
+
+  test.each([
     ['', 'CR W WU RZ', '', 'CR W WU'],
     ['CR', 'CR W WU RZ', 'CR', 'CR W WU'],
     ['W', 'CR W WU RZ', 'W RZ', 'CR W WU'],
