@@ -91,6 +91,14 @@ describe('demo', () => {
     expect(stdout).toMatch(args.includes('--iothread') ? /on an IOThread/ : /on Node's own loop/);
   });
 
+  test('demo: nbdcopy reads the same over NBD; without it that is said', async () => {
+    const { stdout } = await blk(['demo', '--size', '2M', '--requests', '50']);
+    expect(stdout).toMatch(/nbd +served; nbdcopy read the same 2 MiB/);
+    const without = await blk(['demo', '--size', '2M', '--requests', '50'], { env: { PATH: '' } });
+    expect(without.stdout).toMatch(/nbd +not checked: nbdcopy is not installed/);
+    expect(without.code).toBe(0);
+  });
+
   test('demo: the smallest image there is works', async () => {
     const { code, stdout } = await blk(['demo', '--size', '4K', '--requests', '50']);
     expect(code).toBe(0);

@@ -57,6 +57,7 @@ export function addDaemon(program: Command): void {
       'export a node: [type=]nbd,id=ID,node-name=NODE,name=NAME,writable=on',
       collect('export'),
     )
+    .option('-T, --trace <options>', 'accepted; NODE_DEBUG=block-backend traces')
     .option('--pidfile <path>', 'write the process ID to a file when all is ready')
     .option('--daemonize', 'go on in the background when all is ready')
     .addHelpText('after', AFTER)

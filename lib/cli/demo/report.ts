@@ -2,6 +2,7 @@ import type { EngineReport } from '../shared/engine.js';
 import { bytes, count, latency, mibPerSecond, seconds } from '../shared/format.js';
 import { grid, properties } from '../shared/table.js';
 import type { Corruption } from './corruption.js';
+import type { NbdCheck } from './nbd-check.js';
 import type { DemoMode } from './options.js';
 import type { PhaseResult } from './phase.js';
 
@@ -19,6 +20,8 @@ export interface DemoReport extends EngineReport {
   readonly flush_seconds?: number;
   /** Bytes that were compared with what was written, or with zeroes. */
   readonly verified_bytes?: number;
+  /** Absent where there is no client. */
+  readonly nbd?: NbdCheck;
   readonly errors: number;
   readonly corruptions: readonly Corruption[];
 }
@@ -53,6 +56,13 @@ function outcome(report: DemoReport): string {
   return verified === undefined ? 'none' : `none in ${bytes(verified)} verified`;
 }
 
+/** What another program says to it. */
+function nbdText({ mode, errors, nbd }: DemoReport): string | undefined {
+  if (mode !== 'write+verify' || errors > 0) return undefined;
+  if (nbd === undefined) return 'not checked: nbdcopy is not installed (Debian: libnbd-bin)';
+  return `served; ${nbd.client} read the same ${bytes(nbd.bytes)} in ${seconds(nbd.seconds)}`;
+}
+
 /** How to verify later what this run wrote. */
 function hint({ mode, image, seed, requests }: DemoReport): string | undefined {
   if (mode !== 'write') return undefined;
@@ -71,6 +81,7 @@ export function demoText(report: DemoReport): string {
     grid(HEAD, Object.entries(report.phases).map(phaseRow)),
     properties([
       ['flush', flush === undefined ? undefined : seconds(flush)],
+      ['nbd', nbdText(report)],
       ['errors', outcome(report)],
       ['verify', hint(report)],
     ]),

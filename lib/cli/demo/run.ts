@@ -8,6 +8,7 @@ import { Interruption } from '../shared/interruption.js';
 import { freshSeed } from '../shared/random.js';
 import { CorruptionList } from './corruption.js';
 import { GenerationMap } from './generation-map.js';
+import { checkOverNbd } from './nbd-check.js';
 import { type DemoMode, type DemoOptions, demoMode } from './options.js';
 import { makeLanes, type PhaseResult } from './phase.js';
 import { readPhases } from './read-phase.js';
@@ -110,6 +111,9 @@ async function runOn(
   const corruptions = new CorruptionList();
   const findings = await work(session, mode, image === undefined, corruptions);
   interruption.check();
+  const sound = corruptions.count === 0 && mode === 'write+verify';
+  const nbd = sound ? await checkOverNbd(blk) : undefined;
+  interruption.check();
   return {
     image: image ?? `scratch image in ${tmpdir()}, removed`,
     mode,
@@ -118,6 +122,7 @@ async function runOn(
     seed,
     ...engineReport(context),
     ...findings,
+    ...(nbd === undefined ? {} : { nbd }),
     errors: corruptions.count,
     corruptions: corruptions.first,
   };
