@@ -34,7 +34,14 @@ const toTest = [
   },
 ];
 /** Tests that need one of these skip without it. */
-const optional = [program('qemu-img', 'qemu-utils'), program('fio'), program('strace')];
+const optional = [
+  program('qemu-img', 'qemu-utils'),
+  program('qemu-storage-daemon', 'qemu-system-common'),
+  program('qemu-system-x86_64', 'qemu-system-x86'),
+  program('nbdcopy', 'libnbd-bin'),
+  program('fio'),
+  program('strace'),
+];
 
 const missingOf = (needs) => needs.filter((need) => !need.present());
 const namesOf = (needs) => needs.map((need) => need.debian).join(' ');

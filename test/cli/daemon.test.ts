@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { blk, main, withFolder } from '../support/blk.js';
 import { QmpClient } from '../support/qmp-client.js';
+import { describeWith, foreignEnv } from '../support/tools.js';
 
 const SIZE = 1024 * 1024;
 
@@ -241,6 +242,14 @@ describe('daemon', () => {
     expect(result.code).toBe(code);
   });
 
+  test('a size on the command line may have a suffix', async () => {
+    await withDaemon(['--blockdev', 'null-co,node-name=n,size=2M'], async (qmp) => {
+      await qmp.execute('block_resize', { 'node-name': 'n', size: SIZE }).catch(() => {});
+    });
+  });
+});
+
+describeWith(['qemu-io'], 'daemon, over NBD', () => {
   test('it exports nodes over NBD, to genuine clients', async () => {
     await withFolder(async (folder) => {
       const socket = join(folder, 'nbd');
@@ -256,30 +265,28 @@ describe('daemon', () => {
           expect(await qmp.execute('query-block-exports')).toEqual([
             { id: 'x', type: 'nbd', 'node-name': 'e', 'shutting-down': false },
           ]);
-          const { status, stdout } = spawnSync('qemu-io', [
-            ...[
-              '-f',
-              'raw',
-              '-c',
-              'read -P 0x22 0 64k',
-              '-c',
-              'write -P 0x33 0 512',
-              '-c',
-              'flush',
+          const { status, stdout } = spawnSync(
+            'qemu-io',
+            [
+              ...[
+                '-f',
+                'raw',
+                '-c',
+                'read -P 0x22 0 64k',
+                '-c',
+                'write -P 0x33 0 512',
+                '-c',
+                'flush',
+              ],
+              `nbd+unix:///disk?socket=${socket}`,
             ],
-            `nbd+unix:///disk?socket=${socket}`,
-          ]);
+            { env: foreignEnv() },
+          );
           expect([status, String(stdout)]).toEqual([0, expect.stringContaining('wrote 512/512')]);
         },
       );
       expect(readFileSync(image)[0]).toBe(0x33);
       expect(existsSync(socket)).toBe(false);
-    });
-  });
-
-  test('a size on the command line may have a suffix', async () => {
-    await withDaemon(['--blockdev', 'null-co,node-name=n,size=2M'], async (qmp) => {
-      await qmp.execute('block_resize', { 'node-name': 'n', size: SIZE }).catch(() => {});
     });
   });
 });

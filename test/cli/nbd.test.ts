@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { blk, main, withFolder } from '../support/blk.js';
-import { foreignEnv } from '../support/tools.js';
+import { describeWith, foreignEnv } from '../support/tools.js';
 
 const SIZE = 1024 * 1024;
 
@@ -48,7 +48,7 @@ const image = (folder: string): string => {
   return path;
 };
 
-describe('nbd', () => {
+describeWith(['qemu-io', 'nbdinfo'], 'nbd', () => {
   test('it serves one client, and ends with it', async () => {
     await withFolder(async (folder) => {
       const [path, socket] = [image(folder), join(folder, 'nbd')];
@@ -128,7 +128,7 @@ describe('nbd', () => {
   });
 });
 
-describe('serve', () => {
+describeWith(['qemu-io', 'nbdinfo'], 'serve', () => {
   test('it prints a URI that clients can use, read-only, and cleans up', async () => {
     await withFolder(async (folder) => {
       const served = start('serve', image(folder));
