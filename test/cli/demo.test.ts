@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { type BlkResult, blk, withFolder } from '../support/blk';
+import { describeWith } from '../support/tools';
 
 const MIB = 1024 ** 2;
 const PHASE = {
