@@ -12,6 +12,7 @@ import {
 import { image } from '../support/images.js';
 import { freshName, listen } from '../support/nbd.js';
 import { Command, Flag, NbdClient, WireError } from '../support/nbd-client.js';
+import { codeThrown } from '../support/requests.js';
 import { isSettled, turn, until } from '../support/waiting.js';
 
 const CLUSTER = 65536;
@@ -131,6 +132,16 @@ describe.each(['node', 'iothread'] as const)('nbd: a probe in a home of kind %s'
       expect((await other.request({ command: Command.flush })).error).toBe(0);
       expect(driver.calls('flush')).toBe(before + 1);
       await other.disconnect();
+    }));
+
+  test('nbd: clients that wait do not hide that a synchronous request waits for ever', () =>
+    withProbe(async ({ item, wire, driver }) => {
+      await wire.request({ command: Command.flush });
+      driver.hold('pread', 'tag');
+      const buffer = Buffer.alloc(512);
+      expect(codeThrown(() => item.backend.preadSync(0, buffer))).toBe('EDEADLK');
+      driver.release('tag');
+      expect((await wire.request({ command: Command.read, length: 512 })).error).toBe(0);
     }));
 
   test('EXP-9: what the disk cannot do is told by the errors that the protocol has', () =>
