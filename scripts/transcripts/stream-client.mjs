@@ -1,5 +1,7 @@
 // A client of QMP over any stream, for both sides.
 
+const LONGEST_MS = 60_000;
+
 export class StreamClient {
   #stream;
   #rest = '';
@@ -27,8 +29,17 @@ export class StreamClient {
     });
   }
 
-  /** What came until the reply, which is the last. */
-  async ask(request) {
+  /** What came until the reply, which is the last. @throws (rejects) when none comes for a minute. */
+  ask(request) {
+    const text = `no reply within ${LONGEST_MS} ms to ${JSON.stringify(request)}`;
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(text)), LONGEST_MS);
+    });
+    return Promise.race([this.#ask(request), late]).finally(() => clearTimeout(timer));
+  }
+
+  async #ask(request) {
     this.#stream.write(`${JSON.stringify(request)}\n`);
     const messages = [];
     for (;;) {
