@@ -19,6 +19,9 @@ const MOST_WAITING = 1024;
 /** Bytes that a client may leave unread, before it is given up. */
 const MOST_UNREAD = 64 << 20;
 
+/** For a client to go after its session has ended. */
+const PATIENCE_MS = 1000;
+
 const NEGOTIATION = 'qmp_capabilities';
 
 export class QmpSession {
@@ -62,8 +65,19 @@ export class QmpSession {
     if (this.#closed) return;
     this.#closed = true;
     this.#queue.close();
-    this.#stream.end();
+    this.#endStream();
     this.#whenClosed();
+  }
+
+  /** The client has a moment to read the rest and to go; then it is disconnected. */
+  #endStream(): void {
+    const stream = this.#stream;
+    stream.end();
+    if (stream.destroyed) return;
+    // Nobody looks at what it still sends, but unread it would be an error for the client.
+    stream.resume();
+    const timer = setTimeout(() => stream.destroy(), PATIENCE_MS);
+    stream.once('close', () => clearTimeout(timer));
   }
 
   /** The client sends no more; what it has sent is carried out. */

@@ -289,6 +289,24 @@ describe('the server', () => {
     expect(existsSync(stale)).toBe(true);
   });
 
+  test('a client that does not go is disconnected all the same', async () => {
+    const server = new QmpServer();
+    const path = `${monitor().path}-stays`;
+    await server.listen(path);
+    const socket = connect({ path, allowHalfOpen: true });
+    socket.resume();
+    await server.connected();
+    const ended = new Promise((resolve) => socket.on('end', resolve));
+    await server.close();
+    await ended;
+    // It goes on sending, until that is an error.
+    const refused = new Promise((resolve) => socket.on('error', resolve));
+    const sending = setInterval(() => socket.write(' '), 10);
+    expect(await refused).toMatchObject({ code: expect.stringMatching(/EPIPE|ECONNRESET/) });
+    clearInterval(sending);
+    socket.destroy();
+  });
+
   test('it serves a TCP port', async () => {
     const free = createServer().listen(0);
     const { port } = free.address() as { port: number };
