@@ -142,7 +142,8 @@ export class QemuIo implements CommandEnvironment {
   /** Commands that write take the permission to, and keep it, as qemu-io's do. */
   async #permit({ permissions }: Command): Promise<number> {
     const { blk } = this;
-    if (permissions === undefined || blk?.root === undefined) return 0;
+    // Behind an open tray the request itself will tell.
+    if (permissions === undefined || blk?.root === undefined || !blk.info().available) return 0;
     const held = blk.permissions;
     const missing = permissions.filter((name) => !held.includes(name));
     if (missing.length === 0) return 0;
