@@ -55,7 +55,7 @@ export class BlockNode implements GraphParent {
   readonly driver: DriverDefinition;
   /** Unique in its environment. */
   readonly id: number;
-  /** In order of attachment, which is native's order too. */
+  /** Newest first, as QEMU lists them. */
   readonly children: NodeChild[] = [];
   /** Newest first, as QEMU lists them. */
   readonly parents: Edge[] = [];
