@@ -32,8 +32,7 @@ async function withDaemon(
       stderr += text;
     });
     const closed = once(child, 'close');
-    await until(() => existsSync(socket), closed);
-    const qmp = await QmpClient.connect(socket);
+    const qmp = await listening(() => QmpClient.connect(socket), closed);
     try {
       await body(qmp, child, folder);
     } finally {
@@ -43,6 +42,22 @@ async function withDaemon(
     expect(existsSync(socket)).toBe(false);
     return { code, stderr };
   });
+}
+
+/** The socket is there a moment before anybody listens on it. */
+async function listening<T>(connecting: () => Promise<T>, ended: Promise<unknown>): Promise<T> {
+  let over = false;
+  void ended.then(() => {
+    over = true;
+  });
+  for (;;) {
+    try {
+      return await connecting();
+    } catch (error) {
+      if (over || !/ENOENT|ECONNREFUSED/.test(String(error))) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
 }
 
 async function until(holds: () => boolean, ended: Promise<unknown>): Promise<void> {
@@ -174,7 +189,11 @@ describe('daemon', () => {
       const closed = once(child, 'close');
       await until(() => existsSync(socket), closed);
       expect(existsSync(pidfile)).toBe(false);
-      const client = connect(socket);
+      const client = await listening(async () => {
+        const stream = connect(socket);
+        await once(stream, 'connect');
+        return stream;
+      }, closed);
       await until(() => existsSync(pidfile), closed);
       client.destroy();
       child.kill('SIGTERM');
