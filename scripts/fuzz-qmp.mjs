@@ -38,6 +38,8 @@ await main(import.meta, async (argv) => {
   if (!values.built) await setupAndBuild();
   // Here and not above, as it uses what was built.
   const { TARGETS } = await import('./fuzz-qmp/targets.mjs');
+  // Errors are what most inputs give, and their stacks most of what they cost.
+  Error.stackTraceLimit = 0;
   for (const [name, makeTarget] of Object.entries(TARGETS)) {
     log(TOPIC, `${name}: seed ${first}, ${inputs} inputs`);
     const target = makeTarget();
