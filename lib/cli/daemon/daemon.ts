@@ -4,7 +4,6 @@ import {
   BlockBackend,
   BlockError,
   blockdevAdd,
-  blockExportAdd,
   flushAll,
   nbdServerStop,
   objectAdd,
@@ -12,6 +11,7 @@ import {
 } from '../../index.js';
 import { addDrive } from '../../monitor/drive-options.js';
 import {
+  addBlockExport,
   blockExportOptions,
   nbdServerOptions,
   startNbdServer,
@@ -109,7 +109,7 @@ export class Daemon {
         await startNbdServer(parseOptionText(text, nbdServerOptions));
         return;
       case 'export':
-        await blockExportAdd(parseOptionText(text, blockExportOptions, 'type'));
+        await addBlockExport(parseOptionText(text, blockExportOptions, 'type'));
     }
   }
 

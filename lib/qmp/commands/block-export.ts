@@ -10,6 +10,7 @@ import {
 } from '../../monitor/block-export.js';
 import { command } from '../command.js';
 import { QmpError } from '../errors.js';
+import { type BitmapName, bitmapName, localBitmap } from '../schema/bitmap.js';
 import {
   array,
   bool,
@@ -41,6 +42,22 @@ type SocketAddress =
   | { readonly type: 'unix'; readonly path: string }
   | { readonly type: 'inet'; readonly host: string; readonly port: string };
 
+/** The older form, which QMP keeps: what depends on the type is below `data`. */
+type SocketAddressLegacy =
+  | { readonly type: 'unix'; readonly data: { readonly path: string } }
+  | { readonly type: 'inet'; readonly data: { readonly host: string; readonly port: string } };
+
+const socketAddressLegacy = union<SocketAddressLegacy>(
+  'SocketAddressLegacy',
+  'type',
+  () => ({ type: enumeration('SocketAddressType', ['inet', 'unix']) }),
+  () => ({
+    inet: { members: { data: object('InetSocketAddressWrapper', { host: str, port }) } },
+    unix: { members: { data: object('UnixSocketAddressWrapper', { path: str }) } },
+  }),
+);
+
+/** Options of the command line. */
 export const nbdServerOptions = object('NbdServerOptions', {
   addr: socketAddress,
   'max-connections': optional(uint32),
@@ -57,7 +74,9 @@ export async function startNbdServer({
   }
   const number = /^\d{1,5}$/.test(addr.port) ? Number(addr.port) : LAST_PORT + 1;
   if (number > LAST_PORT) {
-    throw new QmpError(`'addr.port': expected a number from 0 to ${LAST_PORT}, not '${addr.port}'`);
+    throw new QmpError(
+      `the port of 'addr': expected a number from 0 to ${LAST_PORT}, not '${addr.port}'`,
+    );
   }
   await nbdServerStart({ addr: { ...addr, port: number }, ...others });
 }
@@ -71,7 +90,12 @@ const exportMembers = {
   'fixed-iothread': optional(bool),
 } as const;
 
-export const blockExportOptions = union<BlockExportAddArguments>(
+/** As QAPI has them: bitmaps may name their node. */
+type BlockExportOptions = Omit<BlockExportAddArguments, 'bitmaps'> & {
+  readonly bitmaps?: readonly BitmapName[];
+};
+
+export const blockExportOptions = union<BlockExportOptions>(
   'BlockExportOptions',
   'type',
   () => ({ type: enumeration('BlockExportType', ['nbd']), ...exportMembers }),
@@ -80,12 +104,18 @@ export const blockExportOptions = union<BlockExportAddArguments>(
       members: {
         name: optional(str),
         description: optional(str),
-        bitmaps: optional(array(str)),
+        bitmaps: optional(array(bitmapName)),
         'allocation-depth': optional(bool),
       },
     },
   }),
 );
+
+export async function addBlockExport({ bitmaps, ...options }: BlockExportOptions): Promise<void> {
+  const node = options['node-name'];
+  const names = bitmaps?.map((of) => localBitmap(of, node));
+  await blockExportAdd(names === undefined ? options : { ...options, bitmaps: names });
+}
 
 const exportInfo = object('BlockExportInfo', {
   id: str,
@@ -95,10 +125,15 @@ const exportInfo = object('BlockExportInfo', {
 });
 
 export const blockExportCommands = [
-  command('nbd-server-start', nbdServerOptions, {
-    doc: 'Listens for NBD clients, for the exports that are added afterwards.',
-    run: startNbdServer,
-  }),
+  command(
+    'nbd-server-start',
+    { addr: socketAddressLegacy, 'max-connections': optional(uint32) },
+    {
+      doc: 'Listens for NBD clients, for the exports that are added afterwards.',
+      run: ({ addr: { type, data }, ...others }) =>
+        startNbdServer({ addr: { type, ...data } as SocketAddress, ...others }),
+    },
+  ),
   command(
     'nbd-server-stop',
     {},
@@ -106,9 +141,7 @@ export const blockExportCommands = [
   ),
   command('block-export-add', blockExportOptions, {
     doc: 'Serves a node to clients of the NBD server.',
-    async run(options) {
-      await blockExportAdd(options);
-    },
+    run: addBlockExport,
   }),
   command(
     'block-export-del',

@@ -9,61 +9,47 @@ import {
   blockDirtyBitmapRemove,
 } from '../../monitor/dirty-bitmap.js';
 import { command } from '../command.js';
-import { QmpError } from '../errors.js';
-import { alternate, array, bool, object, optional, str, uint32 } from '../schema/type.js';
-
-const bitmap = { node: str, name: str } as const;
-
-interface External {
-  readonly node: string;
-  readonly name: string;
-}
-
-const source = alternate<string | External>('BlockDirtyBitmapOrStr', () => [
-  str,
-  object('BlockDirtyBitmap', bitmap),
-]);
-
-function localName(of: string | External, node: string): string {
-  if (typeof of === 'string') return of;
-  if (of.node === node) return of.name;
-  throw new QmpError(`the bitmap '${of.name}' is of another node than '${node}'`);
-}
+import { bitmapMembers, bitmapName, localBitmap } from '../schema/bitmap.js';
+import { array, bool, optional, str, uint32 } from '../schema/type.js';
 
 export const dirtyBitmapCommands = [
   command(
     'block-dirty-bitmap-add',
     {
-      ...bitmap,
+      ...bitmapMembers,
       granularity: optional(uint32),
       persistent: optional(bool),
       disabled: optional(bool),
     },
     { doc: 'Notes from now on which parts of a node are written.', run: blockDirtyBitmapAdd },
   ),
-  command('block-dirty-bitmap-remove', bitmap, {
+  command('block-dirty-bitmap-remove', bitmapMembers, {
     doc: 'Forgets a bitmap.',
     run: blockDirtyBitmapRemove,
   }),
-  command('block-dirty-bitmap-clear', bitmap, {
+  command('block-dirty-bitmap-clear', bitmapMembers, {
     doc: 'Takes all of the node for clean.',
     run: blockDirtyBitmapClear,
   }),
-  command('block-dirty-bitmap-enable', bitmap, {
+  command('block-dirty-bitmap-enable', bitmapMembers, {
     doc: 'Goes on noting what is written.',
     run: blockDirtyBitmapEnable,
   }),
-  command('block-dirty-bitmap-disable', bitmap, {
+  command('block-dirty-bitmap-disable', bitmapMembers, {
     doc: 'Keeps what was noted and notes no more.',
     run: blockDirtyBitmapDisable,
   }),
   command(
     'block-dirty-bitmap-merge',
-    { node: str, target: str, bitmaps: array(source) },
+    { node: str, target: str, bitmaps: array(bitmapName) },
     {
       doc: 'What is dirty in one of the bitmaps becomes dirty in the target.',
       run: ({ node, target, bitmaps }) =>
-        blockDirtyBitmapMerge({ node, target, bitmaps: bitmaps.map((of) => localName(of, node)) }),
+        blockDirtyBitmapMerge({
+          node,
+          target,
+          bitmaps: bitmaps.map((of) => localBitmap(of, node)),
+        }),
     },
   ),
 ];

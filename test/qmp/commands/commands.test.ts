@@ -548,7 +548,7 @@ describe('objects', () => {
 });
 
 describe('exports', () => {
-  const address = () => ({ type: 'unix', path: join(folder, 'nbd') });
+  const address = () => ({ type: 'unix', data: { path: join(folder, 'nbd') } });
 
   afterEach(async () => {
     await run('nbd-server-stop');
@@ -576,17 +576,32 @@ describe('exports', () => {
     expect(await run('query-block-exports')).toMatchObject({ return: [] });
   });
 
+  test('bitmaps of an export are of its node', async () => {
+    await addNull('n');
+    await run('block-dirty-bitmap-add', { node: 'n', name: 'b', disabled: true });
+    await run('nbd-server-start', { addr: address() });
+    const add = (bitmaps: unknown[]) =>
+      run('block-export-add', { type: 'nbd', id: 'e', 'node-name': 'n', bitmaps });
+    expect(await add([{ node: 'm', name: 'b' }])).toMatchObject(generic(/another node/));
+    expect(await add(['none'])).toMatchObject(generic(/none/));
+    expect(await add([{ node: 'n', name: 'b' }])).toMatchObject(ok);
+    expect(await run('nbd-server-stop')).toMatchObject(ok);
+    expect(await run('block-dirty-bitmap-remove', { node: 'n', name: 'b' })).toMatchObject(ok);
+  });
+
   test('an address is of one of the two kinds, and a port is a number', async () => {
     const start = (addr: object) => run('nbd-server-start', { addr });
-    expect(await start({ type: 'inet', host: '127.0.0.1', port: 'nbd' })).toMatchObject(
-      generic(/addr.port/),
+    const inet = (port: unknown) => start({ type: 'inet', data: { host: '127.0.0.1', port } });
+    expect(await inet('nbd')).toMatchObject(generic(/port/));
+    expect(await inet('65536')).toMatchObject(generic(/port/));
+    expect(await inet(0)).toMatchObject(generic(/addr.data.port/));
+    expect(await start({ type: 'inet', host: '127.0.0.1', port: '0' })).toMatchObject(
+      generic(/addr/),
     );
-    expect(await start({ type: 'inet', host: '127.0.0.1', port: 0 })).toMatchObject(
-      generic(/addr.port/),
+    expect(await start({ type: 'vsock', data: { cid: '1', port: '1' } })).toMatchObject(
+      generic(/type/),
     );
-    expect(await start({ type: 'inet', path: 'x' })).toMatchObject(generic(/host|path/));
-    expect(await start({ type: 'vsock', cid: '1', port: '1' })).toMatchObject(generic(/type/));
-    expect(await start({ type: 'inet', host: '127.0.0.1', port: '0' })).toMatchObject(ok);
+    expect(await inet('0')).toMatchObject(ok);
   });
 });
 
