@@ -30,7 +30,7 @@ const MOST_DIFFERENCES = 20;
 const options = {
   seed: { type: 'string' },
   scripts: { type: 'string', default: '1000' },
-  commands: { type: 'string', default: '12' },
+  commands: { type: 'string', default: '25' },
   kind: { type: 'string', default: '' },
   built: { type: 'boolean', default: false },
 };
@@ -39,6 +39,8 @@ const KINDS = {
   storage: {
     program: 'qemu-storage-daemon',
     Script: StorageScript,
+    // That an export is gone may be told before the reply or after it.
+    eventsApart: true,
     queries: STORAGE_QUERIES,
     args: () => [],
     drives: () => [],
@@ -98,7 +100,7 @@ function takeOutput(request, messages, printed) {
 }
 
 /** The first difference, or undefined. What qemu-io printed here is added to `printed`. */
-async function compare({ Script, queries }, seed, count, sides, printed) {
+async function compare({ Script, queries, eventsApart = false }, seed, count, sides, printed) {
   const script = new Script(
     seed,
     IMAGES.map((name) => `IMAGES/${name}`),
@@ -106,14 +108,18 @@ async function compare({ Script, queries }, seed, count, sides, printed) {
   const transcript = [];
   /** What was said of the last request, for the report. */
   const last = {};
+  const events = sides.map(() => []);
   for (let index = 0; index < count + queries.length; index += 1) {
     const request = index < count ? script.next() : queries[index - count];
     const [theirs, own] = await Promise.all(
-      sides.map(async ({ client, folder, output }) => {
+      sides.map(async ({ client, folder, output }, side) => {
         const messages = await client.ask(localised(request, folder));
         takeOutput(request, messages, output);
         last[folder] = messages.at(-1).error?.desc;
-        return messages.map((message) => normalized(message, folder));
+        const all = messages.map((message) => normalized(message, folder));
+        if (!eventsApart) return all;
+        events[side].push(...all.slice(0, -1));
+        return all.slice(-1);
       }),
     );
     transcript.push(request);
@@ -121,6 +127,10 @@ async function compare({ Script, queries }, seed, count, sides, printed) {
     if (!isDeepStrictEqual(theirs, own)) {
       return { transcript, theirs, own, said: Object.values(last) };
     }
+  }
+  const [theirEvents, ownEvents] = events;
+  if (!isDeepStrictEqual(theirEvents, ownEvents)) {
+    return { transcript, theirs: theirEvents, own: ownEvents, said: [] };
   }
   printed.push(transcript);
   return undefined;

@@ -82,15 +82,17 @@ export async function blockExportDel({ id, mode }: BlockExportDelArguments): Pro
   await item.remove(mode);
 }
 
-/** QAPI: BlockExportInfo, in order of creation. */
+/** QAPI: BlockExportInfo, newest first, as QEMU lists them. */
 export function queryBlockExports(): Pick<
   NbdExportInfo,
   'id' | 'type' | 'node-name' | 'shutting-down'
 >[] {
-  return NbdExport.all().map((item) => {
-    const { id, type, 'node-name': node, 'shutting-down': shuttingDown } = item.info();
-    return Object.freeze({ id, type, 'node-name': node, 'shutting-down': shuttingDown });
-  });
+  return NbdExport.all()
+    .reverse()
+    .map((item) => {
+      const { id, type, 'node-name': node, 'shutting-down': shuttingDown } = item.info();
+      return Object.freeze({ id, type, 'node-name': node, 'shutting-down': shuttingDown });
+    });
 }
 
 async function runningServer(operation: string): Promise<NbdServer> {

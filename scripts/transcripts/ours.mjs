@@ -46,8 +46,9 @@ export class Ours {
 
   /** Nothing may be left for the next script. */
   async stop() {
-    const { BlockBackend, ThrottleGroup, graphDump } = this.#package;
+    const { BlockBackend, ThrottleGroup, graphDump, nbdServerStop } = this.#package;
     await this.#server.close();
+    await nbdServerStop().catch(() => {});
     await BlockBackend.closeAll();
     for (const blk of BlockBackend.all()) await blk.close();
     for (const group of ThrottleGroup.all()) group.delete();

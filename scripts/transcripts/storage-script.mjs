@@ -33,6 +33,7 @@ export class StorageScript {
       [8, () => this.#bitmap()],
       [3, () => this.#threshold()],
       [2, () => this.#change()],
+      [8, () => this.#export()],
       [16, () => this.#query()],
     ])();
     return choose.once(12) ? spoiled(choose, request) : request;
@@ -47,8 +48,16 @@ export class StorageScript {
     for (const options of args.options) this.#nodes.set(options['node-name'], options);
   }
 
+  /** Mostly one that there is. */
   #name() {
-    return this.#choose.of(NAMES);
+    const known = [...this.#nodes.keys()];
+    return this.#choose.of(known.length > 0 && !this.#choose.once(4) ? known : NAMES);
+  }
+
+  /** Mostly one that there is not. */
+  #newName() {
+    const free = NAMES.filter((name) => !this.#nodes.has(name));
+    return this.#choose.of(free.length > 0 && !this.#choose.once(5) ? free : NAMES);
   }
 
   #common() {
@@ -87,14 +96,15 @@ export class StorageScript {
       [6, () => ({ driver: 'file', filename: choose.of([...this.images, '/nonesuch/file']) })],
       [
         6,
-        () => ({
-          driver: 'raw',
-          file: this.#child(),
-          ...choose.some(3, {
+        () => {
+          const window = choose.some(3, {
             offset: () => choose.of([0, 512, 64 * KIB, 4 * MIB]),
             size: () => choose.of([0, 512, 64 * KIB, 4 * MIB, 1000]),
-          }),
-        }),
+          });
+          // A window that nobody uses holds nothing here (PERM-17), so that it is in nobody's way.
+          const isWindow = Object.keys(window).length > 0;
+          return { driver: 'raw', file: isWindow ? this.#nullOptions() : this.#child(), ...window };
+        },
       ],
       [4, () => ({ driver: 'throttle', 'throttle-group': choose.of(GROUPS), file: this.#child() })],
       // Above a node that is read-only, and used by nobody, QEMU refuses it.
@@ -114,7 +124,7 @@ export class StorageScript {
   }
 
   #add() {
-    const name = this.#name();
+    const name = this.#newName();
     const options = { 'node-name': name, ...this.#common(), ...this.#options() };
     return { execute: 'blockdev-add', arguments: options };
   }
@@ -124,9 +134,9 @@ export class StorageScript {
   }
 
   #reopen() {
-    const count = this.#choose.once(4) ? 2 : 1;
-    const options = Array.from({ length: count }, () => {
-      const name = this.#name();
+    // One node twice is another thing in QEMU, where parts of the first entry survive.
+    const names = new Set([this.#name(), ...(this.#choose.once(4) ? [this.#name()] : [])]);
+    const options = [...names].map((name) => {
       const known = this.#nodes.get(name) ?? this.#nullOptions();
       const options = { ...known, ...this.#common(), 'node-name': name };
       // What was opened read-only stays so here (REOP-7); QEMU looks at it in some commands only.
@@ -167,7 +177,11 @@ export class StorageScript {
 
   #resize() {
     const size = this.#choose.of([0, 512, 64 * KIB, MIB, 2 * MIB, -1]);
-    return { execute: 'block_resize', arguments: { 'node-name': this.#name(), size } };
+    // In QEMU a filter goes on showing the size that its child had.
+    const children = new Set([...this.#nodes.values()].flatMap(({ file, image }) => [file, image]));
+    const names = NAMES.filter((name) => !children.has(name));
+    const name = this.#choose.of(names.length > 0 ? names : ['nonesuch']);
+    return { execute: 'block_resize', arguments: { 'node-name': name, size } };
   }
 
   #bitmap() {
@@ -192,9 +206,38 @@ export class StorageScript {
     return { execute: 'x-blockdev-change', arguments: args };
   }
 
+  #export() {
+    const choose = this.#choose;
+    const id = choose.of(['e0', 'e1', '0bad']);
+    const more = choose.some(3, {
+      writable: () => choose.once(2),
+      name: () => choose.of(['x', 'y']),
+      description: 'for people',
+    });
+    const address = { type: 'unix', data: { path: 'IMAGES/nbd.sock' } };
+    return choose.of([
+      { execute: 'nbd-server-start', arguments: { addr: address } },
+      { execute: 'nbd-server-start', arguments: { addr: address } },
+      { execute: 'nbd-server-stop' },
+      {
+        execute: 'block-export-add',
+        arguments: { type: 'nbd', id, 'node-name': this.#name(), ...more },
+      },
+      {
+        execute: 'block-export-add',
+        arguments: { type: 'nbd', id, 'node-name': this.#name(), ...more },
+      },
+      {
+        execute: 'block-export-del',
+        arguments: { id, ...choose.some(2, { mode: () => choose.of(['safe', 'hard']) }) },
+      },
+    ]);
+  }
+
   #query() {
     const choose = this.#choose;
     return choose.of([
+      { execute: 'query-block-exports' },
       { execute: 'query-named-block-nodes', arguments: choose.some(2, { flat: true }) },
       { execute: 'query-block' },
       { execute: 'query-blockstats', arguments: choose.some(2, { 'query-nodes': true }) },
@@ -205,6 +248,7 @@ export class StorageScript {
 
 /** What a script ends with: everything that can be seen. */
 export const STORAGE_QUERIES = [
+  { execute: 'query-block-exports' },
   { execute: 'query-named-block-nodes' },
   { execute: 'query-blockstats', arguments: { 'query-nodes': true } },
   { execute: 'x-debug-query-block-graph' },

@@ -158,7 +158,7 @@ export const blockExportCommands = [
     'query-block-exports',
     {},
     {
-      doc: 'All exports, in order of creation.',
+      doc: 'All exports, newest first.',
       returns: array(exportInfo),
       run: queryBlockExports,
     },
