@@ -1,6 +1,6 @@
 // What goes on right now, which QEMU's queries do not tell.
 
-import { BlockBackend } from '../block-backend.js';
+import { knownBackends } from './query-block.js';
 
 /** A frozen snapshot of a drive. */
 export interface BlockActivity {
@@ -20,19 +20,17 @@ export interface BlockActivity {
 
 /** Every backend with a name or a device, in order of creation, as query-block has them. */
 export function queryBlockActivity(): BlockActivity[] {
-  return BlockBackend.all()
-    .filter(({ name, device }) => name !== '' || device !== undefined)
-    .map((blk) => {
-      const { inFlight, parked } = blk.info();
-      const qdev = blk.attachedDeviceId;
-      const { read, write } = blk.throttleInfo();
-      return Object.freeze({
-        device: blk.name,
-        ...(qdev === '' ? {} : { qdev }),
-        'in-flight': inFlight,
-        parked,
-        throttled: read.waiting + write.waiting,
-        'throttled-ns': read['throttled-ns'] + write['throttled-ns'],
-      });
+  return knownBackends().map((blk) => {
+    const { inFlight, parked } = blk.info();
+    const qdev = blk.attachedDeviceId;
+    const { read, write } = blk.throttleInfo();
+    return Object.freeze({
+      device: blk.name,
+      ...(qdev === '' ? {} : { qdev }),
+      'in-flight': inFlight,
+      parked,
+      throttled: read.waiting + write.waiting,
+      'throttled-ns': read['throttled-ns'] + write['throttled-ns'],
     });
+  });
 }

@@ -9,7 +9,7 @@ export interface ObjectPropertyInfo {
 export interface UserObject {
   /** @throws BlockError while it is in use. */
   delete(): void | Promise<void>;
-  /** Undefined: there is no such property. */
+  /** Of one of its type's properties, like `set`. */
   get(property: string): unknown;
   /** @throws BlockError EINVAL for a value that does not fit, EPERM for what cannot be changed. */
   set(property: string, value: unknown): void;

@@ -13,6 +13,13 @@ const TYPES: readonly ObjectType[] = [throttleGroupType, iothreadType];
 /** Where they stand in QEMU's tree of all objects. */
 const CONTAINER = '/objects';
 
+/** What all of them have beside their own. */
+const TYPE_PROPERTY: ObjectPropertyInfo = { name: 'type', type: 'string' };
+
+function hasProperty({ properties }: ObjectType, wanted: string): boolean {
+  return properties.some(({ name }) => name === wanted);
+}
+
 interface Found {
   readonly type: ObjectType;
   readonly object: UserObject;
@@ -67,7 +74,7 @@ export function objectAdd({ 'qom-type': typeName, id, ...properties }: ObjectOpt
   if (find(id) !== undefined)
     throw failure(Errno.EEXIST, operation, `there is an object '${id}' already`);
   for (const name of Object.keys(properties)) {
-    if (type.properties.some((property) => property.name === name)) continue;
+    if (hasProperty(type, name)) continue;
     throw failure(Errno.EINVAL, operation, `a ${type.name} has no property '${name}'`);
   }
   type.create(id, properties);
@@ -91,22 +98,19 @@ function objectAt(path: string, operation: string): Found {
 /** @throws BlockError ENODEV for an unknown path, ENOENT for an unknown property. */
 export function qomGet(path: string, property: string): unknown {
   const { type, object } = objectAt(path, 'qom-get');
-  if (property === 'type') return type.name;
-  const value = object.get(property);
-  if (value !== undefined) return value;
+  if (property === TYPE_PROPERTY.name) return type.name;
+  if (hasProperty(type, property)) return object.get(property);
   throw failure(Errno.ENOENT, 'qom-get', `a ${type.name} has no property '${property}'`);
 }
 
 /** @throws BlockError as {@link qomGet}, and what the property does not take. */
 export function qomSet(path: string, property: string, value: unknown): void {
   const { type, object } = objectAt(path, 'qom-set');
-  if (!type.properties.some(({ name }) => name === property)) {
+  if (!hasProperty(type, property)) {
     throw failure(Errno.ENOENT, 'qom-set', `a ${type.name} has no property '${property}' to set`);
   }
   object.set(property, value);
 }
-
-const TYPE_PROPERTY: ObjectPropertyInfo = { name: 'type', type: 'string' };
 
 /** Properties, and of `/objects` the objects. @throws BlockError ENODEV for an unknown path. */
 export function qomList(path: string): ObjectPropertyInfo[] {

@@ -4,6 +4,10 @@ import { BlockError } from '../../errors/block-error.js';
 import { Errno } from '../../errors/errno.js';
 import { NO_LIMITS, type ThrottleLimits } from '../../throttle/limits.js';
 import { ThrottleGroup } from '../../throttle/throttle-group.js';
+import {
+  type ThrottleGroupProperties,
+  throttleGroupProperties,
+} from '../throttle-group-properties.js';
 import type { ObjectType, UserObject } from './object-type.js';
 
 type Limit = keyof ThrottleLimits;
@@ -12,10 +16,6 @@ const LIMITS = Object.keys(NO_LIMITS) as Limit[];
 const LIMITS_PROPERTY = 'limits';
 /** Each limit is a property of its own as well, until the object is made. */
 const PREFIX = 'x-';
-
-function limitNamed(property: string): Limit | undefined {
-  return LIMITS.find((limit) => property === `${PREFIX}${limit}`);
-}
 
 /** `limits` comes on top of the properties of single limits. */
 function limitsIn({ limits, ...single }: Readonly<Record<string, unknown>>): ThrottleLimits {
@@ -37,9 +37,7 @@ class ThrottleGroupObject implements UserObject {
   }
 
   get(property: string): unknown {
-    if (property === LIMITS_PROPERTY) return this.#group.limits;
-    const limit = limitNamed(property);
-    return limit && this.#group.limits[limit];
+    return throttleGroupProperties(this.#group)[property as keyof ThrottleGroupProperties];
   }
 
   set(property: string, value: unknown): void {

@@ -515,6 +515,10 @@ describe('objects', () => {
     expect(await run('qom-get', { path: 'io0', property: 'type' })).toMatchObject({
       return: 'iothread',
     });
+    // What every object of JavaScript has is no property of these.
+    for (const property of ['constructor', '__proto__', 'toString']) {
+      expect(await run('qom-get', { path: 'io0', property })).toMatchObject(generic(/no property/));
+    }
     expect(await run('qom-set', { path: 'io0', property: 'poll-max-ns', value: -1 })).toMatchObject(
       generic(/poll-max-ns/),
     );
