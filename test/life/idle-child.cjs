@@ -1,6 +1,6 @@
 // Opens a backend, uses it, and then does nothing until its standard input says something:
 //   node idle-child.cjs AIO HOME IMAGE
-// Writes 'idle begins' before and 'idle ends' after, for whoever traces its system calls.
+// Writes 'idle begins' when it has nothing left to do, for whoever traces its system calls.
 const { writeSync } = require('node:fs');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { AioContext, BlockBackend } = require('block-backend');
@@ -19,7 +19,6 @@ async function main() {
   // V8 ends what it does in the background after loading and compiling.
   await sleep(1000);
   process.stdin.once('data', () => {
-    writeSync(STDERR, 'idle ends\n');
     process.stdin.destroy();
     void blk.close().then(() => context.close());
   });
