@@ -38,7 +38,7 @@ int try_ring(std::uint32_t& flags) {
     return error;
   }
   error = run_no_op(ring);
-  io_uring_queue_exit(&ring);
+  close_ring(ring);
   return error;
 }
 

@@ -120,7 +120,7 @@ UringEngine::~UringEngine() {
     cancel_all();
     stop(at_home ? MonotonicClock().now() + 2 * kSecond : 0);
   }
-  io_uring_queue_exit(&ring_);
+  close_ring(ring_);
 }
 
 // A registered ring descriptor is an index into a table of the thread that registered it. On any

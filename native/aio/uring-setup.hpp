@@ -16,5 +16,6 @@ inline constexpr unsigned kRingEntries = 128;
 /// up, newest first; `flags` tells which ones are in force. A kernel older than 5.11 is refused
 /// with ENOSYS: it cannot wait for a ring with a timeout.
 int setup_ring(io_uring& ring, RingHome home, std::uint32_t& flags);
+void close_ring(io_uring& ring);
 
 }  // namespace blk::aio
