@@ -2,6 +2,7 @@ import { AioContext } from './aio/context.js';
 import { environment } from './aio/environment.js';
 import type { Handle } from './aio/native-binding.js';
 import { AioForms } from './backend/aio-forms.js';
+import { endUsers } from './backend/close-all.js';
 import type { LegacyDriveInfo } from './backend/device.js';
 import { BackendLimits } from './backend/limits.js';
 import { RootOwner } from './backend/request-owner.js';
@@ -214,12 +215,14 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
   }
 
   /**
-   * The end of a machine: all requests are waited for, every backend loses its medium, and so does
-   * the monitor; no node is left. The backends stay. (bdrv_close_all)
+   * The end of a machine: exports are removed, whoever is connected; all requests are waited for,
+   * every backend loses its medium, and so does the monitor; no node is left. The backends stay.
+   * (blk_exp_close_all, bdrv_close_all)
    *
    * @throws (rejects) BlockUsageError while a job uses a node, or somebody holds or blocks one.
    */
   static async closeAll(): Promise<void> {
+    await endUsers();
     await graph().lock.run('close all', async (change) => {
       checkNobodyElse(graph().nodes);
       const section = graph().drainAll();

@@ -4,6 +4,7 @@ import { AioContext } from '../aio/context.js';
 import { controlCall } from '../aio/control.js';
 import { environment } from '../aio/environment.js';
 import type { Handle } from '../aio/native-binding.js';
+import { beforeCloseAll } from '../backend/close-all.js';
 import { BlockBackend } from '../block-backend.js';
 import { invalidArgumentValue } from '../errors/argument-errors.js';
 import { BlockError } from '../errors/block-error.js';
@@ -55,6 +56,10 @@ const SHARED: readonly PermissionName[] = ['consistent-read', 'write', 'write-un
 
 /** All exports of this environment, by id; those that are being made included. */
 const exportIds = new Map<string, NbdExport | undefined>();
+
+beforeCloseAll(async () => {
+  await Promise.all(NbdExport.all().map((item) => item.remove('hard')));
+});
 
 /** @internal What its server has for it. */
 export interface ExportPlace {

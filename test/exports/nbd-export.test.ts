@@ -274,6 +274,21 @@ describe('nbd: exports', () => {
     await blockdevDel(node);
   });
 
+  test('EXP-12: the end of all backends removes the exports first, clients and all', async () => {
+    const node = freshName();
+    await blockdevAdd({ driver: 'null-co', 'node-name': node, size: SIZE });
+    const server = await listen();
+    await server.addExport({ id: 'e1', 'node-name': node });
+    const wire = await NbdClient.ready(server.address, node);
+    await BlockBackend.closeAll();
+    await wire.ended();
+    expect([NbdExport.all(), server.exports]).toEqual([[], []]);
+    await expect(server.addExport({ id: 'e1', 'node-name': node })).rejects.toMatchObject({
+      code: 'ENOENT',
+    });
+    await server.close();
+  });
+
   test('nbd: the requests of clients are accounted in the export', () =>
     withServer(async (server, node) => {
       const item = await server.addExport({ id: 'e1', 'node-name': node, writable: true });
