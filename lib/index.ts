@@ -93,8 +93,10 @@ export {
   NbdExport,
   type NbdExportInfo,
 } from './exports/nbd-export.js';
+export type { NbdAuthorize, NbdClient } from './exports/nbd-gatekeeper.js';
 export type { NbdAddress, NbdExportOptions, NbdServerSettings } from './exports/nbd-options.js';
 export { NbdServer } from './exports/nbd-server.js';
+export type { NbdTlsClient, NbdTlsSettings } from './exports/nbd-tls.js';
 export {
   type BlockEvents,
   type BlockExportDeletedEvent,

@@ -217,6 +217,32 @@ export interface NativeListenAddress {
   readonly path?: string;
   readonly host?: string;
   readonly port?: number;
+  /** A socket that listens already, instead of these. */
+  readonly inherited?: number;
+}
+
+/** For numbers, 0 is no limit. */
+export interface NativeNbdServerOptions {
+  readonly maxConnections: number;
+  readonly handshakeNs: number;
+  /** 0: none; 1: for those who want it; 2: for all. */
+  readonly tls: number;
+  readonly asksAdmission: boolean;
+}
+
+/** What a client waits for: its handshake of TLS, or whether it may use an export. */
+export interface NativeNbdQuestion {
+  /** Its number in its server. */
+  readonly client: number;
+  readonly secures: boolean;
+  readonly exportName: string;
+  /** For TLS: its socket, which is lib/'s to close. */
+  readonly socket?: number;
+  readonly host?: string;
+  readonly port?: number;
+  readonly pid?: number;
+  readonly uid?: number;
+  readonly gid?: number;
 }
 
 /** Sizes in bytes. */
@@ -412,10 +438,18 @@ export interface NativeBinding {
   regionShare(view: Uint8Array): number;
   regionRelease(id: number): void;
 
-  /** In the main context `main`. `maxConnections`, `handshakeNs`: 0 is no limit. */
-  nbdServerCreate(main: Handle, maxConnections: number, handshakeNs: number): Handle;
+  /** In the main context `main`. */
+  nbdServerCreate(main: Handle, options: NativeNbdServerOptions): Handle;
   /** Completes on `slot` with the port; 0 for a path. */
   nbdServerListen(slot: number, server: Handle, main: Handle, address: NativeListenAddress): void;
+  /** What clients ask and nobody has taken yet. */
+  nbdQuestions(server: Handle): readonly NativeNbdQuestion[];
+  /** 0 or a negative errno for the client; ESRCH when it waits no more. */
+  nbdAnswer(server: Handle, client: number, error: number): number;
+  /** The socket of what the client says in plain, or a negative errno: ESRCH as above. */
+  nbdAnswerSecured(server: Handle, client: number): number;
+  /** Where a socket is. */
+  socketPlace(fd: number): { path?: string; host?: string; port?: number };
   nbdServerInfo(server: Handle): { connections: number; accepted: number };
   /** Completes on `slot` when nobody is connected any more. The handle is stale at once. */
   nbdServerClose(slot: number, server: Handle, main: Handle): void;

@@ -151,6 +151,8 @@ export const CompletionEvent = {
   warning: -3,
   /** Write thresholds were passed: takeWriteThresholdEvents() has them. */
   writeThreshold: -4,
+  /** Clients of NBD servers wait for an answer: nbdQuestions() has what they ask. */
+  nbdQuestion: -5,
 } as const;
 
 /** Words of the shared header. */

@@ -33,6 +33,8 @@ export class Ring {
   listener: RingListener | undefined;
   /** Called before each batch is handed over. */
   onBatch: (() => void) | undefined;
+  /** Clients of NBD servers wait for an answer. */
+  onNbdQuestion: (() => void) | undefined;
 
   readonly #header: Int32Array;
   readonly #words: Int32Array;
@@ -176,6 +178,7 @@ export class Ring {
     else if (kind === CompletionEvent.resized) this.listener?.resized(node);
     else if (kind === CompletionEvent.warning) this.listener?.warned(node, value);
     else if (kind === CompletionEvent.writeThreshold) this.listener?.thresholdsPassed();
+    else if (kind === CompletionEvent.nbdQuestion) this.onNbdQuestion?.();
   }
 }
 

@@ -24,6 +24,7 @@ const EXTRA: ReadonlyMap<number, readonly [name: string, text: string]> = new Ma
 /** Errno numbers that lib/ itself gives, negative as everywhere. */
 export const Errno = {
   EPERM: -constants.errno.EPERM,
+  EACCES: -constants.errno.EACCES,
   EIO: -constants.errno.EIO,
   ENOMEM: -constants.errno.ENOMEM,
   ENOENT: -constants.errno.ENOENT,
@@ -33,6 +34,7 @@ export const Errno = {
   EEXIST: -constants.errno.EEXIST,
   EINVAL: -constants.errno.EINVAL,
   EINPROGRESS: -constants.errno.EINPROGRESS,
+  ECONNABORTED: -constants.errno.ECONNABORTED,
   EXDEV: -constants.errno.EXDEV,
   EDEADLK: -constants.errno.EDEADLK,
   ENOTSUP: -95,

@@ -9,6 +9,8 @@ import {
 import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import { isWellFormedName } from '../graph/names.js';
+import type { GateSettings } from './nbd-gatekeeper.js';
+import { checkTlsSettings } from './nbd-tls.js';
 
 /** QAPI: SocketAddress. */
 export type NbdAddress =
@@ -23,9 +25,17 @@ export type NbdAddress =
       readonly host: string;
       /** 0: any that is free. Default 10809, the protocol's own. */
       readonly port?: number | undefined;
+    }
+  | {
+      /** A socket that was handed to this process, and listens already (socket activation). */
+      readonly type: 'fd';
+      /** Its number, in decimal, as QAPI has it. It belongs to the server from then on. */
+      readonly str: string;
     };
 
-export interface NbdServerSettings {
+export interface NbdServerSettings extends GateSettings {
+  /** What it exports before its first client is accepted. Default: nothing. */
+  readonly exports?: readonly NbdExportOptions[] | undefined;
   /** Clients at a time; further ones wait to be accepted. 0: no limit. Default 100. */
   readonly maxConnections?: number | undefined;
   /** Seconds that a client may take to choose an export. 0: no limit. Default 10. */
@@ -64,6 +74,8 @@ const LONGEST_STRING = 4096;
 const LAST_PORT = 65535;
 const DEFAULT_PORT = 10809;
 const MOST_CONNECTIONS = 65536;
+/** Up to what a C int holds, in any case. */
+const DESCRIPTOR = /^\d{1,9}$/;
 
 function checkString(name: string, value: unknown): asserts value is string {
   if (typeof value !== 'string') throw invalidArgumentType(name, 'of type string', value);
@@ -86,9 +98,14 @@ export function checkAddress(address: NbdAddress): void {
     if (address.path !== '' && !address.path.includes('\0')) return;
     throw invalidArgumentValue('address.path', 'a path', address.path);
   }
+  if (address.type === 'fd') {
+    checkString('address.str', address.str);
+    if (DESCRIPTOR.test(address.str)) return;
+    throw invalidArgumentValue('address.str', 'the number of a file descriptor', address.str);
+  }
   if (address.type !== 'inet') {
     const type: unknown = (address as { type?: unknown }).type;
-    throw invalidArgumentValue('address.type', `'unix' or 'inet'`, type);
+    throw invalidArgumentValue('address.type', `'unix', 'inet' or 'fd'`, type);
   }
   checkString('address.host', address.host);
   checkWhole('address.port', address.port, LAST_PORT);
@@ -103,9 +120,16 @@ export function checkServerSettings(settings: NbdServerSettings): void {
   if (typeof settings !== 'object' || settings === null) {
     throw invalidArgumentType('settings', 'an object', settings);
   }
-  const { maxConnections, handshakeMaxSeconds } = settings;
+  const { maxConnections, handshakeMaxSeconds, tls, authorize, exports } = settings;
   checkWhole('settings.maxConnections', maxConnections, MOST_CONNECTIONS);
   checkWhole('settings.handshakeMaxSeconds', handshakeMaxSeconds, 2 ** 32 - 1);
+  checkTlsSettings(tls);
+  if (exports !== undefined && !Array.isArray(exports)) {
+    throw invalidArgumentType('settings.exports', 'an array', exports);
+  }
+  if (authorize !== undefined && typeof authorize !== 'function') {
+    throw invalidArgumentType('settings.authorize', 'a function', authorize);
+  }
 }
 
 function checkText(name: string, value: unknown): void {

@@ -10,6 +10,7 @@ import type { Handle, NativeListenAddress } from '../aio/native-binding.js';
 import { BlockError } from '../errors/block-error.js';
 import { Errno, errnoText } from '../errors/errno.js';
 import { NbdExport } from './nbd-export.js';
+import { NbdGatekeeper } from './nbd-gatekeeper.js';
 import {
   checkAddress,
   checkExportOptions,
@@ -23,7 +24,13 @@ import {
 
 const MAX_CONNECTIONS = 100;
 const HANDSHAKE_SECONDS = 10;
+const MS_PER_SECOND = 1e3;
 const NS_PER_SECOND = 1e9;
+
+/** As clients reach it. */
+type ServedAddress = Exclude<NbdAddress, { readonly type: 'fd' }>;
+
+const NOWHERE: ServedAddress = { type: 'unix', path: '' };
 
 /** Open ones, in order of creation. */
 const servers = new Set<NbdServer>();
@@ -39,9 +46,20 @@ const servers = new Set<NbdServer>();
  * ```
  */
 export class NbdServer implements AsyncDisposable {
-  /** Where it listens; of a TCP port that was left open, the one that was found. */
-  readonly address: NbdAddress;
+  /**
+   * Where it listens; of a TCP port that was left open, the one that was found, and of a socket that
+   * was handed over, where that is ('' for a UNIX socket without a path).
+   */
+  get address(): ServedAddress {
+    return this.#address;
+  }
+
+  #address: ServedAddress = NOWHERE;
   readonly #handle: Handle;
+  readonly #gatekeeper: NbdGatekeeper;
+  /** The path of its socket goes with it. */
+  #unlinks = false;
+  readonly #secure: boolean;
   readonly #multiConn: boolean;
   readonly #exports = new Set<NbdExport>();
   /** Exports that are being made. */
@@ -49,39 +67,52 @@ export class NbdServer implements AsyncDisposable {
   #referenced = false;
   #closing: Promise<void> | undefined;
 
-  private constructor(handle: Handle, address: NbdAddress, multiConn: boolean) {
+  private constructor(handle: Handle, gatekeeper: NbdGatekeeper, settings: NbdServerSettings) {
     this.#handle = handle;
-    this.address = Object.freeze(address);
-    this.#multiConn = multiConn;
-    servers.add(this);
-    this.ref();
+    this.#gatekeeper = gatekeeper;
+    this.#secure = settings.tls !== undefined;
+    this.#multiConn = settings.maxConnections !== 1;
   }
 
   /**
    * @throws (rejects) BlockError: EADDRINUSE where somebody listens already, ENAMETOOLONG for a
-   * path of more than 107 bytes, EACCES ..., ENOENT for a host without an address.
+   * path of more than 107 bytes, EACCES ..., ENOENT for a host without an address; EBADF, ENOTSOCK,
+   * EINVAL for a descriptor that is no socket that listens; EINVAL for a certificate or a key that
+   * node:tls cannot use; and as {@link NbdServer.addExport} for `exports`. Then nothing is left.
    */
   static async listen(address: NbdAddress, settings: NbdServerSettings = {}): Promise<NbdServer> {
     checkAddress(address);
     checkServerSettings(settings);
     const { maxConnections = MAX_CONNECTIONS, handshakeMaxSeconds = HANDSHAKE_SECONDS } = settings;
+    const gatekeeper = gatekeeperFor(settings, handshakeMaxSeconds * MS_PER_SECOND);
     const native = await nativeAddress(address);
-    const { binding, ring } = environment();
-    const main = AioContext.main.handle;
-    const handle = binding.nbdServerCreate(
-      main,
+    const handle = environment().binding.nbdServerCreate(AioContext.main.handle, {
       maxConnections,
-      handshakeMaxSeconds * NS_PER_SECOND,
-    );
-    const result = await controlCall(ring, (slot) => {
-      binding.nbdServerListen(slot, handle, main, native);
+      handshakeNs: handshakeMaxSeconds * NS_PER_SECOND,
+      ...gatekeeper.policy,
     });
-    if (typeof result !== 'number') {
-      await closeNatively(handle);
-      throw listenError(result.errno, address);
+    gatekeeper.open(handle);
+    const server = new NbdServer(handle, gatekeeper, settings);
+    try {
+      for (const item of settings.exports ?? []) await server.addExport(item);
+      await server.#listen(address, native);
+    } catch (error) {
+      await server.close();
+      throw error;
     }
-    const found = address.type === 'inet' ? { ...address, port: result } : { ...address };
-    return new NbdServer(handle, found, maxConnections !== 1);
+    return server;
+  }
+
+  async #listen(address: NbdAddress, native: NativeListenAddress): Promise<void> {
+    const { binding, ring } = environment();
+    const result = await controlCall(ring, (slot) => {
+      binding.nbdServerListen(slot, this.#handle, AioContext.main.handle, native);
+    });
+    if (typeof result !== 'number') throw listenError(result.errno, address);
+    this.#address = Object.freeze(foundAddress(address, result));
+    this.#unlinks = address.type === 'unix';
+    servers.add(this);
+    this.ref();
   }
 
   /** All open servers, in order of creation. */
@@ -112,12 +143,13 @@ export class NbdServer implements AsyncDisposable {
   uri(exportName = ''): string {
     const { address } = this;
     const name = encodeURIComponent(exportName);
+    const scheme = this.#secure ? 'nbds' : 'nbd';
     if (address.type === 'unix') {
       const path = encodeURIComponent(address.path).replaceAll('%2F', '/');
-      return `nbd+unix:///${name}?socket=${path}`;
+      return `${scheme}+unix:///${name}?socket=${path}`;
     }
     const host = isIP(address.host) === 6 ? `[${address.host}]` : address.host;
-    return `nbd://${host}:${portOf(address)}/${name}`;
+    return `${scheme}://${host}:${portOf(address)}/${name}`;
   }
 
   /**
@@ -179,7 +211,10 @@ export class NbdServer implements AsyncDisposable {
     await Promise.allSettled(this.#adding);
     const removed = await Promise.allSettled(this.exports.map((item) => item.remove('hard')));
     await gone;
-    if (this.address.type === 'unix') await unlink(this.address.path).catch(() => {});
+    await this.#gatekeeper.close();
+    if (this.#unlinks && this.#address.type === 'unix') {
+      await unlink(this.#address.path).catch(() => {});
+    }
     servers.delete(this);
     for (const result of removed) if (result.status === 'rejected') throw result.reason;
   }
@@ -188,6 +223,16 @@ export class NbdServer implements AsyncDisposable {
     if (this.#referenced === on) return;
     this.#referenced = on;
     environment().binding.keepAlive(on);
+    this.#gatekeeper.setReferenced(on);
+  }
+}
+
+function gatekeeperFor(settings: NbdServerSettings, handshakeMs: number): NbdGatekeeper {
+  try {
+    return new NbdGatekeeper(settings, handshakeMs);
+  } catch (cause) {
+    const text = `cannot use the settings of TLS: ${(cause as Error).message}`;
+    throw new BlockError(Errno.EINVAL, { operation: 'listen', text, cause });
   }
 }
 
@@ -201,6 +246,7 @@ async function closeNatively(server: Handle): Promise<void> {
 /** Names are looked up here, so that native/ never waits for a name server. */
 async function nativeAddress(address: NbdAddress): Promise<NativeListenAddress> {
   if (address.type === 'unix') return { path: address.path };
+  if (address.type === 'fd') return { inherited: Number(address.str) };
   const { host } = address;
   const port = portOf(address);
   if (isIP(host) !== 0) return { host, port };
@@ -212,9 +258,21 @@ async function nativeAddress(address: NbdAddress): Promise<NativeListenAddress> 
   }
 }
 
+function foundAddress(address: NbdAddress, port: number): ServedAddress {
+  if (address.type === 'unix') return { ...address };
+  if (address.type === 'inet') return { ...address, port };
+  const place = environment().binding.socketPlace(Number(address.str));
+  const { path = '', host } = place;
+  return host === undefined ? { type: 'unix', path } : { type: 'inet', host, port };
+}
+
+function placeOf(address: NbdAddress): string {
+  if (address.type === 'unix') return `'${address.path}'`;
+  if (address.type === 'inet') return `${address.host}, port ${portOf(address)}`;
+  return `file descriptor ${address.str}`;
+}
+
 function listenError(errno: number, address: NbdAddress): BlockError {
-  const place =
-    address.type === 'unix' ? `'${address.path}'` : `${address.host}, port ${portOf(address)}`;
-  const text = `cannot listen on ${place}: ${errnoText(errno)}`;
+  const text = `cannot listen on ${placeOf(address)}: ${errnoText(errno)}`;
   return new BlockError(errno, { operation: 'listen', text });
 }

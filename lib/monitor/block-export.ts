@@ -8,12 +8,15 @@ import { Errno } from '../errors/errno.js';
 import { type ExportRemoveMode, NbdExport, type NbdExportInfo } from '../exports/nbd-export.js';
 import type { NbdAddress, NbdExportOptions } from '../exports/nbd-options.js';
 import { NbdServer } from '../exports/nbd-server.js';
+import { tlsSettingsOf } from '../exports/tls-credentials.js';
 
 /** QAPI: NbdServerOptions. */
 export interface NbdServerStartArguments {
   readonly addr: NbdAddress;
   /** 0: no limit. Default 100. */
   readonly 'max-connections'?: number | undefined;
+  /** Id of an object with credentials; then clients must use TLS. Default: none. */
+  readonly 'tls-creds'?: string | undefined;
   /** 0: no limit. Default 10. */
   readonly 'handshake-max-seconds'?: number | undefined;
 }
@@ -38,16 +41,20 @@ function failure(errno: number, operation: string, text: string): BlockError {
 }
 
 /**
- * @throws (rejects) BlockError EEXIST when it runs already, and as {@link NbdServer.listen}.
+ * @throws (rejects) BlockError EEXIST when it runs already; ENOENT for unknown credentials, EINVAL
+ * for those of a client; and as {@link NbdServer.listen}.
  */
 export async function nbdServerStart(request: NbdServerStartArguments): Promise<NbdServer> {
   if (current !== undefined) {
     throw failure(Errno.EEXIST, 'nbd-server-start', 'NBD server already running');
   }
   const { 'max-connections': maxConnections, 'handshake-max-seconds': seconds } = request;
+  const { 'tls-creds': credentials } = request;
+  const tls = credentials === undefined ? undefined : tlsSettingsOf(credentials);
   const starting = NbdServer.listen(request.addr, {
     maxConnections,
     handshakeMaxSeconds: seconds,
+    tls,
   });
   current = starting;
   try {

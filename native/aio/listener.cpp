@@ -1,6 +1,7 @@
 #include "aio/listener.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -9,6 +10,8 @@
 
 #include <cerrno>
 #include <cstring>
+
+#include "aio/peer.hpp"
 
 namespace blk::aio {
 
@@ -97,9 +100,23 @@ int listen_tcp(const std::string& host, std::uint16_t port, UniqueFd& socket) {
   return ::getsockname(socket.get(), &address.any, &bytes) == 0 ? port_of(address) : -errno;
 }
 
+int adopt(int inherited, UniqueFd& socket) {
+  if (int error = check_listener(inherited); error != 0) {
+    return error;
+  }
+  ::fcntl(inherited, F_SETFD, FD_CLOEXEC);
+  // Whoever made it may have it non-blocking, which ours are not; see socket.hpp.
+  ::fcntl(inherited, F_SETFL, ::fcntl(inherited, F_GETFL) & ~O_NONBLOCK);
+  socket.reset(inherited);
+  return place_of(inherited).port;
+}
+
 }  // namespace
 
 int open_listener(const ListenAddress& address, UniqueFd& socket) {
+  if (address.inherited >= 0) {
+    return adopt(address.inherited, socket);
+  }
   return address.path.empty() ? listen_tcp(address.host, address.port, socket)
                               : listen_unix(address.path, socket);
 }

@@ -21,6 +21,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   export_images(environment, exports);
   export_load(environment, exports);
   export_nbd_servers(environment, exports);
+  export_nbd_questions(environment, exports);
   export_nbd_exports(environment, exports);
   export_accounting(environment, exports);
   export_dirty_bitmaps(environment, exports);

@@ -19,6 +19,7 @@ void export_dirty_bitmaps(Environment& environment, Napi::Object exports);
 void export_throttle(Environment& environment, Napi::Object exports);
 void export_load(Environment& environment, Napi::Object exports);
 void export_nbd_servers(Environment& environment, Napi::Object exports);
+void export_nbd_questions(Environment& environment, Napi::Object exports);
 void export_nbd_exports(Environment& environment, Napi::Object exports);
 void export_memory(Environment& environment, Napi::Object exports);
 

@@ -131,6 +131,7 @@ Napi::Object layout(Napi::Env env) {
       {"CompletionEvent.resized", kEventResized},
       {"CompletionEvent.warning", kEventWarning},
       {"CompletionEvent.writeThreshold", kEventWriteThreshold},
+      {"CompletionEvent.nbdQuestion", kEventNbdQuestion},
       {"Header.bytes", kHeaderBytes},
       {"Header.submitted", words(offsetof(Header, submitted))},
       {"Header.syncNode", words(offsetof(Header, sync_node))},

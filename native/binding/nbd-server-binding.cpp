@@ -1,4 +1,4 @@
-// nbdServerCreate, nbdServerListen, nbdServerInfo, nbdServerClose, keepAlive.
+// nbdServerCreate, nbdServerListen, nbdServerInfo, nbdServerClose, socketPlace, keepAlive.
 #include <algorithm>
 #include <cerrno>
 #include <memory>
@@ -6,6 +6,7 @@
 
 #include "aio/blocking.hpp"
 #include "aio/listener.hpp"
+#include "aio/peer.hpp"
 #include "binding/control-request.hpp"
 #include "binding/exports.hpp"
 #include "exports/nbd-server.hpp"
@@ -18,7 +19,8 @@ using exports::NbdServer;
 constexpr double kMaxConnections = 65536;
 constexpr double kMaxHandshake = 1e18;  // ns
 
-// nbdServerCreate(context, maxConnections, handshakeNs): 0 for a context that is none.
+// nbdServerCreate(context, { maxConnections, handshakeNs, tls, asksAdmission }): 0 for a context
+// that is none.
 Napi::Value server_create(const Napi::CallbackInfo& info) {
   Environment& environment = environment_of(info);
   const std::shared_ptr<HomedContext> home = environment.contexts.share(number_at(info, 0));
@@ -26,11 +28,19 @@ Napi::Value server_create(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), 0);
   }
   exports::NbdServerOptions options;
-  options.max_connections =
-      static_cast<std::uint32_t>(std::clamp(number_at(info, 1), 0.0, kMaxConnections));
+  const ValueReader given(info[1]);
+  options.max_connections = static_cast<std::uint32_t>(
+      std::clamp(given["maxConnections"].number(), 0.0, kMaxConnections));
   options.handshake_time =
-      static_cast<aio::Nanoseconds>(std::clamp(number_at(info, 2), 0.0, kMaxHandshake));
-  auto server = std::make_shared<NbdServer>(home->aio(), options);
+      static_cast<aio::Nanoseconds>(std::clamp(given["handshakeNs"].number(), 0.0, kMaxHandshake));
+  options.policy.tls =
+      static_cast<exports::NbdPolicy::Tls>(std::clamp(given["tls"].number(), 0.0, 2.0));
+  options.policy.asks_admission = given["asksAdmission"].boolean();
+  if (!is_readable(info.Env())) {
+    return Napi::Number::New(info.Env(), 0);
+  }
+  const auto told = [](void* outbox) { static_cast<Outbox*>(outbox)->ask(); };
+  auto server = std::make_shared<NbdServer>(home->aio(), options, told, &environment.outbox());
   return Napi::Number::New(info.Env(), environment.nbd_servers.insert(std::move(server)));
 }
 
@@ -56,7 +66,7 @@ class ListenRequest final : public ControlRequest {
   }
 };
 
-// nbdServerListen(slot, server, main, { path } | { host, port }): completes with the port.
+// nbdServerListen(slot, server, main, { path, host, port, inherited }): completes with the port.
 void server_listen(const Napi::CallbackInfo& info) {
   Environment& environment = environment_of(info);
   environment.ring().ingest();
@@ -72,6 +82,8 @@ void server_listen(const Napi::CallbackInfo& info) {
   request->address.host = address["host"].string();
   request->address.port =
       static_cast<std::uint16_t>(std::clamp(address["port"].number(), 0.0, 65535.0));
+  request->address.inherited =
+      static_cast<int>(std::clamp(address["inherited"].number(-1.0), -1.0, 2147483647.0));
   if (!is_readable(info.Env())) {
     request->refuse(-ECANCELED);
     return;
@@ -116,6 +128,19 @@ Napi::Value server_info(const Napi::CallbackInfo& info) {
   return object.object();
 }
 
+// socketPlace(fd): { path } or { host, port } of a socket, or neither.
+Napi::Value socket_place(const Napi::CallbackInfo& info) {
+  const aio::SocketPlace place = aio::place_of(static_cast<int>(number_at(info, 0)));
+  ObjectWriter object(info.Env());
+  if (place.kind == aio::SocketKind::kUnix) {
+    object.set("path", place.path);
+  } else if (place.kind == aio::SocketKind::kInet) {
+    object.set("host", place.host);
+    object.set("port", place.port);
+  }
+  return object.object();
+}
+
 // keepAlive(on): as many as are on keep Node's loop from ending.
 void keep_alive(const Napi::CallbackInfo& info) {
   Environment& environment = environment_of(info);
@@ -130,6 +155,7 @@ void export_nbd_servers(Environment& environment, Napi::Object exports) {
   add_function(environment, exports, "nbdServerListen", server_listen);
   add_function(environment, exports, "nbdServerClose", server_close);
   add_function(environment, exports, "nbdServerInfo", server_info);
+  add_function(environment, exports, "socketPlace", socket_place);
   add_function(environment, exports, "keepAlive", keep_alive);
 }
 

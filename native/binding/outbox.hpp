@@ -66,6 +66,12 @@ class Outbox final : public block::GraphListener {
     ring();
   }
 
+  /// A client of an NBD server waits for an answer.
+  void ask() {
+    asked_.store(true);
+    ring();
+  }
+
   /// What nodes have to say, in no particular order.
   struct ThresholdEvent {
     std::uint32_t node_id;
@@ -95,6 +101,7 @@ class Outbox final : public block::GraphListener {
     news.thresholds.insert(news.thresholds.end(), news_.thresholds.begin(), news_.thresholds.end());
     news_.thresholds.clear();
   }
+  bool take_asked() { return asked_.exchange(false); }
   bool take_idle() { return idle_.exchange(false); }
   bool is_idle_untold() const { return idle_.load(); }
   int parked() const { return parked_.load(); }
@@ -116,6 +123,7 @@ class Outbox final : public block::GraphListener {
   News news_;
   std::atomic<bool> has_mail_{false};
   std::atomic<bool> idle_{false};
+  std::atomic<bool> asked_{false};
   std::atomic<int> parked_{0};
   std::atomic<int> releases_{0};
 };

@@ -31,6 +31,7 @@ inline constexpr std::int32_t kEventIdle = -1;
 inline constexpr std::int32_t kEventResized = -2;
 inline constexpr std::int32_t kEventWarning = -3;
 inline constexpr std::int32_t kEventWriteThreshold = -4;
+inline constexpr std::int32_t kEventNbdQuestion = -5;
 
 /// The layout of one descriptor, as JavaScript writes it. Every field is at the word that
 /// `Descriptor` in protocol.ts names.

@@ -282,6 +282,9 @@ void RequestRing::write_events() {
   if (environment_.outbox().take_idle()) {
     append_entry(0, kEventIdle, 0);
   }
+  if (environment_.outbox().take_asked()) {
+    append_entry(0, kEventNbdQuestion, 0);
+  }
   while (!news_.resized.empty() && completion_count_ < kCompletionCapacity) {
     append_entry(0, kEventResized, static_cast<std::int32_t>(news_.resized.back()));
     news_.resized.pop_back();

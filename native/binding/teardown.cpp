@@ -63,6 +63,7 @@ void Environment::teardown() {
 
 // Engines cancel what waits for peers; who waits for the end of a drained section is woken here.
 void Environment::hang_up_exports() {
+  nbd_servers.for_each([](exports::NbdServer& server) { server.hang_up_negotiations(); });
   nbd_exports.for_each([](BoundNbdExport& exported) {
     post_call(*exported.bound->home, [item = exported.item] { item->hang_up(); });
   });

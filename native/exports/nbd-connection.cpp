@@ -11,14 +11,15 @@ namespace blk::exports {
 using aio::Detached;
 using aio::Task;
 
-NbdConnection::Deadline::Deadline(NbdStream& whose)
-    : aio::Timer([](aio::Runnable* self) { static_cast<Deadline*>(self)->stream.hang_up(); }),
-      stream(whose) {}
+NbdConnection::Deadline::Deadline(NbdConnection& whose)
+    : aio::Timer([](aio::Runnable* self) { static_cast<Deadline*>(self)->connection.hang_up(); }),
+      connection(whose) {}
 
 NbdConnection::NbdConnection(std::shared_ptr<NbdConnectionOwner> owner, aio::AioContext& context,
-                             aio::UniqueFd socket)
+                             aio::UniqueFd socket, std::uint64_t number)
     : owner_(std::move(owner)),
       accepted_in_(context),
+      number_(number),
       stream_(context, std::move(socket)),
       writer_(stream_, *this) {
   free_.reserve(kRequests);
@@ -29,9 +30,14 @@ NbdConnection::NbdConnection(std::shared_ptr<NbdConnectionOwner> owner, aio::Aio
 }
 
 void NbdConnection::start(std::shared_ptr<NbdConnectionOwner> owner, aio::AioContext& context,
-                          aio::UniqueFd socket) {
+                          aio::UniqueFd socket, std::uint64_t number) {
   live(std::unique_ptr<NbdConnection>(
-      new NbdConnection(std::move(owner), context, std::move(socket))));
+      new NbdConnection(std::move(owner), context, std::move(socket), number)));
+}
+
+void NbdConnection::hang_up() {
+  stream_.hang_up();
+  owner_->gate(number_).questions.cancel(number_);
 }
 
 Detached NbdConnection::live(std::unique_ptr<NbdConnection> self) {
@@ -62,12 +68,12 @@ Task<int> NbdConnection::negotiate() {
   if (!stream_.is_ready()) {
     co_return -ENOMEM;
   }
-  Deadline deadline(stream_);
+  Deadline deadline(*this);
   aio::TimerQueue& timers = accepted_in_.timers();
   if (const aio::Nanoseconds time = owner_->handshake_time(); time != 0) {
     timers.arm(deadline, accepted_in_.clock().now() + time);
   }
-  NbdNegotiation negotiation(stream_, owner_->exports());
+  NbdNegotiation negotiation(stream_, owner_->exports(), owner_->gate(number_));
   const int error = co_await negotiation.run();
   if (deadline.armed()) {
     timers.disarm(deadline);

@@ -35,6 +35,8 @@ class NbdConnectionOwner {
   virtual const NbdExportTable& exports() const = 0;
   /// How long a client may take to choose an export, in nanoseconds; 0: as long as it likes.
   virtual aio::Nanoseconds handshake_time() const = 0;
+  /// What clients must do, and whom this one asks.
+  virtual NbdGate gate(std::uint64_t client) = 0;
   /// Negotiation begins.
   virtual void began(NbdConnection& connection) = 0;
   /// It has ended, whatever came of it.
@@ -51,23 +53,24 @@ class NbdConnection final : public NbdReplyOwner {
   static constexpr std::uint64_t kDataBytes = nbd::kMaxPayload;
 
   /// Begins its life, which ends by itself. `socket` is connected.
+  /// `number` is its own in its owner.
   static void start(std::shared_ptr<NbdConnectionOwner> owner, aio::AioContext& context,
-                    aio::UniqueFd socket);
+                    aio::UniqueFd socket, std::uint64_t number);
 
   NbdConnection(const NbdConnection&) = delete;
   NbdConnection& operator=(const NbdConnection&) = delete;
 
-  /// Any home that it is in.
-  void hang_up() { stream_.hang_up(); }
+  /// While it negotiates.
+  void hang_up();
 
  private:
   struct Deadline : aio::Timer {
-    explicit Deadline(NbdStream& whose);
-    NbdStream& stream;
+    explicit Deadline(NbdConnection& whose);
+    NbdConnection& connection;
   };
 
   NbdConnection(std::shared_ptr<NbdConnectionOwner> owner, aio::AioContext& context,
-                aio::UniqueFd socket);
+                aio::UniqueFd socket, std::uint64_t number);
 
   static aio::Detached live(std::unique_ptr<NbdConnection> self);
   aio::Task<int> negotiate();
@@ -100,6 +103,7 @@ class NbdConnection final : public NbdReplyOwner {
 
   const std::shared_ptr<NbdConnectionOwner> owner_;
   aio::AioContext& accepted_in_;
+  const std::uint64_t number_;
   NbdStream stream_;
   NbdAgreement agreement_;
   NbdWriter writer_;

@@ -28,8 +28,15 @@ Task<int> NbdNegotiation::run() {
     }
     replies_.clear();
     next_ = Next::kNextOption;
+    error = co_await admit();
+    if (error != 0) {
+      break;
+    }
     dispatch();
     error = co_await answer();
+    if (error == 0 && next_ == Next::kSecure) {
+      error = co_await secure();
+    }
     if (error == 0 && next_ == Next::kTransmission) {
       if (agreement_.contexts.export_name != agreement_.item->options().name) {
         agreement_.contexts = {};
@@ -88,7 +95,67 @@ Task<int> NbdNegotiation::receive_option() {
   co_return co_await stream_.read(data_.data(), length);
 }
 
+// --- TLS and admission
+
+// What was sent in plain must not be taken for a part of what is secret.
+Task<int> NbdNegotiation::secure() {
+  if (stream_.available() != 0) {
+    co_return -EINVAL;
+  }
+  if (stream_.is_hung_up()) {
+    co_return -ECONNABORTED;
+  }
+  NbdQuestion question =
+      gate_.questions.ask(NbdQuestionKind::kSecure, gate_.client, stream_.descriptor());
+  const int plain = co_await question;
+  if (plain < 0) {
+    co_return plain;
+  }
+  stream_.replace_socket(aio::UniqueFd(plain));
+  secure_ = true;
+  agreement_ = {};
+  co_return stream_.is_hung_up() ? -ECONNABORTED : 0;
+}
+
+bool NbdNegotiation::is_barred() const {
+  return gate_.policy.tls == NbdPolicy::Tls::kRequired && !secure_ &&
+         option_ != Option::kStartTls && option_ != Option::kAbort;
+}
+
+// Before an option that chooses or describes an export is answered.
+Task<int> NbdNegotiation::admit() {
+  refused_ = false;
+  const bool names = option_ == Option::kExportName || option_ == Option::kInfo ||
+                     option_ == Option::kGo || option_ == Option::kSetMetaContext ||
+                     option_ == Option::kListMetaContext;
+  if (!gate_.policy.asks_admission || !names || is_barred() || too_big_) {
+    co_return 0;
+  }
+  std::string_view name(reinterpret_cast<const char*>(data_.data()), data_.size());
+  NbdOptionReader reader(data_);
+  const bool is_named = option_ == Option::kExportName || reader.string(name);
+  if (!is_named || exports_.find(name) == nullptr) {
+    co_return 0;  // that there is none, the option itself says
+  }
+  if (stream_.is_hung_up()) {
+    co_return -ECONNABORTED;
+  }
+  NbdQuestion question = gate_.questions.ask(NbdQuestionKind::kAdmit, gate_.client,
+                                             stream_.descriptor(), std::string(name));
+  const int error = co_await question;
+  refused_ = error == -EACCES;
+  co_return refused_ ? 0 : error;
+}
+
 void NbdNegotiation::dispatch() {
+  if (is_barred()) {
+    const bool answers = option_ != Option::kExportName && fixed_;
+    if (answers) {
+      refuse(nbd::kErrorTlsRequired, "this server wants TLS first");
+    }
+    next_ = answers ? Next::kNextOption : Next::kEnd;
+    return;
+  }
   if (option_ == Option::kExportName) {
     export_name();  // the only one without a way to say no
     return;
@@ -119,7 +186,7 @@ void NbdNegotiation::dispatch() {
     case Option::kExtendedHeaders:
       return extended_headers();
     case Option::kStartTls:
-      return refuse(nbd::kErrorUnsupported, "this server has no TLS");
+      return start_tls();
     default:
       return refuse(nbd::kErrorUnsupported, "this server does not know the option");
   }
@@ -141,10 +208,11 @@ void NbdNegotiation::refuse(std::uint32_t error, std::string_view reason) {
   reply(error, text);
 }
 
-void NbdNegotiation::unknown_export(std::string_view name) {
+void NbdNegotiation::refuse_export(std::uint32_t error, std::string_view reason,
+                                   std::string_view name) {
   // At most the protocol's longest string.
   constexpr std::size_t kShown = 256;
-  refuse(nbd::kErrorUnknown, "there is no export '" + std::string(name.substr(0, kShown)) + "'");
+  refuse(error, std::string(reason) + " '" + std::string(name.substr(0, kShown)) + "'");
 }
 
 std::uint16_t NbdNegotiation::flags_of(const NbdExport& item) const {
@@ -154,9 +222,22 @@ std::uint16_t NbdNegotiation::flags_of(const NbdExport& item) const {
 
 // --- options
 
+void NbdNegotiation::start_tls() {
+  if (gate_.policy.tls == NbdPolicy::Tls::kOff) {
+    refuse(nbd::kErrorUnsupported, "this server has no TLS");
+  } else if (secure_) {
+    refuse(nbd::kErrorInvalid, "this is TLS already");
+  } else if (!data_.empty()) {
+    refuse(nbd::kErrorInvalid, "STARTTLS has no data");
+  } else {
+    reply(nbd::kReplyAck);
+    next_ = Next::kSecure;
+  }
+}
+
 void NbdNegotiation::export_name() {
   const std::string_view name(reinterpret_cast<const char*>(data_.data()), data_.size());
-  agreement_.item = too_big_ ? nullptr : exports_.find(name);
+  agreement_.item = too_big_ || refused_ ? nullptr : exports_.find(name);
   if (agreement_.item == nullptr) {
     next_ = Next::kEnd;
     return;
@@ -196,7 +277,11 @@ void NbdNegotiation::info() {
   std::for_each(wanted.begin(), wanted.end(), [&reader](auto& item) { reader.number(item); });
   const std::shared_ptr<NbdExport> item = exports_.find(name);
   if (item == nullptr) {
-    unknown_export(name);
+    refuse_export(nbd::kErrorUnknown, "there is no export", name);
+    return;
+  }
+  if (refused_) {
+    refuse_export(nbd::kErrorPolicy, "this client may not use the export", name);
     return;
   }
   const bool block_size =
@@ -288,7 +373,11 @@ void NbdNegotiation::meta_context() {
   }
   const std::shared_ptr<NbdExport> item = exports_.find(name);
   if (item == nullptr) {
-    unknown_export(name);
+    refuse_export(nbd::kErrorUnknown, "there is no export", name);
+    return;
+  }
+  if (refused_) {
+    refuse_export(nbd::kErrorPolicy, "this client may not use the export", name);
     return;
   }
   NbdContexts chosen;

@@ -12,6 +12,7 @@
 #include "exports/nbd-contexts.hpp"
 #include "exports/nbd-export-table.hpp"
 #include "exports/nbd-protocol.hpp"
+#include "exports/nbd-question.hpp"
 #include "exports/nbd-stream.hpp"
 
 namespace blk::exports {
@@ -24,6 +25,21 @@ struct NbdAgreement {
   bool extended = false;  // headers; then replies are structured, too
 };
 
+/// What a server demands of those who negotiate.
+struct NbdPolicy {
+  enum class Tls : std::uint8_t { kOff, kOptional, kRequired };
+
+  Tls tls = Tls::kOff;
+  bool asks_admission = false;  // who may use an export
+};
+
+/// Whom a client asks, and as whom.
+struct NbdGate {
+  NbdPolicy policy;
+  NbdQuestions& questions;
+  std::uint64_t client = 0;
+};
+
 /// Runs once for a connection, on the JavaScript thread. The peer may send anything.
 class NbdNegotiation {
  public:
@@ -32,8 +48,8 @@ class NbdNegotiation {
   /// Of all options together; nobody needs that much.
   static constexpr std::uint64_t kMaxOptions = 32U << 20;
 
-  NbdNegotiation(NbdStream& stream, const NbdExportTable& exports)
-      : stream_(stream), exports_(exports) {}
+  NbdNegotiation(NbdStream& stream, const NbdExportTable& exports, NbdGate gate)
+      : stream_(stream), exports_(exports), gate_(gate) {}
   NbdNegotiation(const NbdNegotiation&) = delete;
   NbdNegotiation& operator=(const NbdNegotiation&) = delete;
 
@@ -43,15 +59,20 @@ class NbdNegotiation {
 
  private:
   /// What an answer to an option means for the connection.
-  enum class Next : std::uint8_t { kNextOption, kTransmission, kEnd };
+  enum class Next : std::uint8_t { kNextOption, kSecure, kTransmission, kEnd };
 
   aio::Task<int> greet();
   aio::Task<int> receive_option();
   aio::Task<int> answer();
+  aio::Task<int> secure();
+  aio::Task<int> admit();
+  /// Only what leads to TLS is answered.
+  bool is_barred() const;
   void dispatch();
 
   // Each reads data_ and writes replies_.
   void export_name();
+  void start_tls();
   void list();
   void info();
   void structured_reply();
@@ -65,11 +86,15 @@ class NbdNegotiation {
   // replies_
   void reply(std::uint32_t type, const std::vector<std::byte>& data = {});
   void refuse(std::uint32_t error, std::string_view reason);
-  void unknown_export(std::string_view name);
+  /// The reason, and the name: 'REASON 'NAME''.
+  void refuse_export(std::uint32_t error, std::string_view reason, std::string_view name);
 
   NbdStream& stream_;
   const NbdExportTable& exports_;
+  NbdGate gate_;
   NbdAgreement agreement_;
+  bool secure_ = false;                 // TLS
+  bool refused_ = false;                // the export that the option names, to this client
   const NbdExport* queried_ = nullptr;  // by the option at hand
   bool fixed_ = false;
   bool no_zeroes_ = false;

@@ -91,7 +91,7 @@ void NbdServer::connect(aio::UniqueFd socket) {
   set_tcp_options(socket.get());
   ++connections_;
   ++accepted_;
-  NbdConnection::start(shared_from_this(), context_, std::move(socket));
+  NbdConnection::start(shared_from_this(), context_, std::move(socket), accepted_);
 }
 
 void NbdServer::began(NbdConnection& connection) { negotiating_.push_back(&connection); }
@@ -114,11 +114,15 @@ void NbdServer::close(void (*done)(void*), void* owner) {
     }
   }
   room_.wake_all(context_);
+  hang_up_negotiations();
+  tell_if_gone();
+}
+
+void NbdServer::hang_up_negotiations() {
   const std::vector<NbdConnection*> negotiating = negotiating_;
   for (NbdConnection* connection : negotiating) {
     connection->hang_up();
   }
-  tell_if_gone();
 }
 
 void NbdServer::tell_if_gone() {

@@ -20,13 +20,14 @@ namespace blk::exports {
 struct NbdServerOptions {
   std::uint32_t max_connections = 100;  // 0: no limit
   aio::Nanoseconds handshake_time = 0;  // 0: no limit
+  NbdPolicy policy;
 };
 
 class NbdServer final : public NbdConnectionOwner, public std::enable_shared_from_this<NbdServer> {
  public:
-  /// `context` is the main context of its environment.
-  NbdServer(aio::AioContext& context, NbdServerOptions options)
-      : context_(context), options_(options) {}
+  /// `context` is the main context of its environment. `told(owner)`: there are questions to take.
+  NbdServer(aio::AioContext& context, NbdServerOptions options, void (*told)(void*), void* owner)
+      : context_(context), options_(options), questions_(context, told, owner) {}
   NbdServer(const NbdServer&) = delete;
   NbdServer& operator=(const NbdServer&) = delete;
 
@@ -39,12 +40,17 @@ class NbdServer final : public NbdConnectionOwner, public std::enable_shared_fro
   std::uint64_t accepted() const { return accepted_; }
   bool is_closing() const { return closing_; }
 
+  NbdQuestions& questions() { return questions_; }
+
+  /// Hangs up those that negotiate.
+  void hang_up_negotiations();
   /// Listens no more and hangs up those that negotiate; calls `done` when nobody is connected.
   void close(void (*done)(void*), void* owner);
 
   // NbdConnectionOwner
   const NbdExportTable& exports() const override { return table_; }
   aio::Nanoseconds handshake_time() const override { return options_.handshake_time; }
+  NbdGate gate(std::uint64_t client) override { return {options_.policy, questions_, client}; }
   void began(NbdConnection& connection) override;
   void negotiated(NbdConnection& connection) override;
   void forget() override;
@@ -63,6 +69,7 @@ class NbdServer final : public NbdConnectionOwner, public std::enable_shared_fro
 
   aio::AioContext& context_;
   const NbdServerOptions options_;
+  NbdQuestions questions_;
   NbdExportTable table_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::uint32_t accepting_ = 0;  // coroutines

@@ -209,6 +209,15 @@ void NbdStream::wake_waiting() {
   }
 }
 
+// A hang-up that came meanwhile is for whatever socket there is.
+void NbdStream::replace_socket(aio::UniqueFd socket) {
+  leave_context();
+  socket_.fd = std::move(socket);
+  if (hung_up_) {
+    ::shutdown(socket_.fd.get(), SHUT_RDWR);
+  }
+}
+
 void NbdStream::hang_up() {
   if (hung_up_) {
     return;

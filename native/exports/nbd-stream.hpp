@@ -62,6 +62,9 @@ class NbdStream {
   void leave();
 
   // --- life
+  /// Another socket takes the place of this one. Nothing is under way, and nothing is buffered.
+  void replace_socket(aio::UniqueFd socket);
+  int descriptor() const { return socket_.fd.get(); }
   /// From now on nothing is received or sent, and whoever waits for that goes on.
   void hang_up();
   bool is_hung_up() const { return hung_up_; }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { blk, main, withFolder } from '../support/blk.js';
+import { sharedKey } from '../support/certificates.js';
 import { describeWith, foreignEnv } from '../support/tools.js';
 
 const SIZE = 1024 * 1024;
@@ -98,6 +99,30 @@ describeWith(['qemu-io', 'nbdinfo'], 'nbd', () => {
     });
   });
 
+  test('--object and --tls-creds: clients must know the key', async () => {
+    await withFolder(async (folder) => {
+      const socket = join(folder, 'nbd');
+      const { dir, file, identity } = sharedKey();
+      const credentials = `tls-creds-psk,id=tls0,endpoint=server,dir=${dir}`;
+      const tls = ['--object', credentials, '--tls-creds', 'tls0'];
+      const served = start('nbd', '-t', '-f', 'raw', '-k', socket, ...tls, image(folder));
+      await until(() => existsSync(socket), served);
+      const info = (uri: string): [number | null, string] => {
+        const options = { encoding: 'utf8', env: foreignEnv() } as const;
+        const { status, stdout } = spawnSync('nbdinfo', ['--size', uri], options);
+        return [status, stdout];
+      };
+      const rest = `/?socket=${socket}`;
+      expect(info(`nbds+unix://${identity}@${rest}&tls-psk-file=${file}`)).toEqual([
+        0,
+        `${SIZE}\n`,
+      ]);
+      expect(info(`nbd+unix://${rest}`)).toEqual([1, '']);
+      served.child.kill('SIGTERM');
+      expect(await served.ended).toEqual([0, '']);
+    });
+  });
+
   test('--image-opts opens what the options say', async () => {
     await withFolder(async (folder) => {
       const socket = join(folder, 'nbd');
@@ -115,6 +140,8 @@ describeWith(['qemu-io', 'nbdinfo'], 'nbd', () => {
     [['-n', '--cache', 'none', 'IMAGE'], /two ways/, 2],
     [['-p', '99999', 'IMAGE'], /--port 99999/, 2],
     [['-o', 'x', 'IMAGE'], /--offset x/, 2],
+    [['--tls-creds', 'none', 'IMAGE'], /'none'/, 1],
+    [['--object', 'tls-creds-psk,id=t', '--tls-creds', 't', 'IMAGE'], /dir/, 1],
     [['--nonesuch', 'IMAGE'], /unknown option/, 2],
     [[], /missing required argument/, 2],
   ])('%j is refused with one sentence', async (args, message, code) => {

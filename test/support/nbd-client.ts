@@ -1,7 +1,10 @@
 // A client of the NBD protocol that says what it is told to, right or wrong. It knows nothing of the
 // server that it tests.
 import { connect, type Socket } from 'node:net';
-import type { NbdAddress } from '../../lib/index.js';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import type { NbdServer } from '../../lib/index.js';
+
+type NbdAddress = NbdServer['address'];
 
 export const Option = {
   exportName: 1,
@@ -22,7 +25,9 @@ export const Reply = {
   info: 3,
   metaContext: 4,
   unsupported: 2 ** 31 + 1,
+  policy: 2 ** 31 + 2,
   invalid: 2 ** 31 + 3,
+  tlsRequired: 2 ** 31 + 5,
   unknown: 2 ** 31 + 6,
   blockSizeRequired: 2 ** 31 + 8,
   tooBig: 2 ** 31 + 9,
@@ -160,6 +165,22 @@ export class NbdClient {
           : connect({ host: address.host, port: address.port ?? 10809, allowHalfOpen: true });
       socket.once('error', reject);
       socket.once('connect', () => resolve(new NbdClient(socket)));
+    });
+  }
+
+  /** This client goes on over TLS, in another object, once the server has agreed to it. */
+  async startTls(options: ConnectionOptions): Promise<NbdClient> {
+    await this.agree(Option.startTls);
+    return this.handshake(options);
+  }
+
+  /** The client's half of the handshake. Rejects when it fails. */
+  handshake(options: ConnectionOptions): Promise<NbdClient> {
+    for (const event of ['data', 'end', 'close']) this.socket.removeAllListeners(event);
+    return new Promise((resolve, reject) => {
+      const secured = connectTls({ ...options, socket: this.socket });
+      secured.once('error', reject);
+      secured.once('secureConnect', () => resolve(new NbdClient(secured)));
     });
   }
 

@@ -5,8 +5,13 @@ const DESCRIPTION = `Serves a disk over NBD: takes the command line of qemu-nbd,
 scripts written for it run unchanged. 'blk serve' is the friendlier way.`;
 
 const AFTER = `
-Not here: -c and -d (the kernel's client), -L, -s, -l, TLS. Exit codes: 0 fine, 1 error,
-2 usage.`;
+Takes the socket that a service manager hands over (LISTEN_FDS).
+Not here: -c and -d (the kernel's client), -L, -s, -l, --tls-authz. Exit codes: 0 fine,
+1 error, 2 usage.`;
+
+function collect(text: string, before: readonly string[]): readonly string[] {
+  return [...before, text];
+}
 
 export function addNbd(program: Command): void {
   program
@@ -15,7 +20,7 @@ export function addNbd(program: Command): void {
     .description(DESCRIPTION)
     .argument('<file>')
     .option('-p, --port <port>', 'port to listen on [10809]')
-    .option('-b, --bind <host>', 'where the port is', '0.0.0.0')
+    .option('-b, --bind <host>', 'where the port is [0.0.0.0]')
     .option('-k, --socket <path>', 'listen on a unix socket instead')
     .option('-e, --shared <n>', 'clients at a time; 0: no limit', '1')
     .option('-t, --persistent', 'do not end with the last client')
@@ -35,6 +40,8 @@ export function addNbd(program: Command): void {
     .option('--image-opts', 'FILE is a list of options')
     .option('--fork', 'go on in the background when it serves')
     .option('--pid-file <path>', 'write the process ID to a file')
+    .option('--object <options>', 'credentials for TLS, for example', collect, [])
+    .option('--tls-creds <id>', 'clients must use TLS, with these credentials')
     .addHelpText('after', AFTER)
     .action(async (file: string, options: NbdOptions) => {
       const { runNbd } = await import('../nbd/nbd-run.js');

@@ -11,6 +11,8 @@ Examples:
   blk serve disk.img                     then: nbdinfo URI, qemu-img convert URI copy.img
   blk serve --writable --port 10809 --bind 127.0.0.1 disk.img
 
+DIR has ca-cert.pem, server-cert.pem and server-key.pem, or keys.psk with lines 'NAME:HEX'.
+Takes the socket that a service manager hands over (LISTEN_FDS).
 Exit codes: 0 fine, 1 error, 2 usage.`;
 
 export function addServe(program: Command): void {
@@ -25,6 +27,7 @@ export function addServe(program: Command): void {
     .option('--name <name>', 'what clients call it', '')
     .option('--writable', 'clients may write')
     .option('--direct', 'bypass the page cache')
+    .option('--tls <dir>', 'clients must use TLS, with the certificates or keys in DIR')
     .addHelpText('after', AFTER)
     .action(async (image: string, options: ServeOptions) => {
       const { runServe } = await import('../nbd/serve-run.js');

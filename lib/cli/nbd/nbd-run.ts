@@ -2,20 +2,24 @@
 
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { BlockBackend, NbdAddress } from '../../index.js';
+import { tlsSettingsOf } from '../../exports/tls-credentials.js';
+import { type BlockBackend, type NbdAddress, type NbdTlsSettings, objectAdd } from '../../index.js';
 import { parseAioMode, parseCacheMode, parseDiscardMode } from '../../options/open-words.js';
 import { parseQemuOpts } from '../../options/qemu-opts.js';
 import { sizeOf } from '../../options/size.js';
+import { objectOptions } from '../../qmp/commands/objects.js';
+import { parseOptionText } from '../../qmp/option-text.js';
 import { isDaemonChild, reportReady, spawnDaemon } from '../daemon/daemonize.js';
 import { Ending } from '../daemon/ending.js';
 import { writePidFile } from '../daemon/pid-file.js';
 import { usageError } from '../shared/cli-error.js';
 import { isDevice, ServedDisk } from './served-disk.js';
+import { activatedSocket } from './socket-activation.js';
 
 /** As commander gives them. */
 export interface NbdOptions {
   readonly port?: string;
-  readonly bind: string;
+  readonly bind?: string;
   readonly socket?: string;
   readonly shared: string;
   readonly persistent?: boolean;
@@ -34,9 +38,12 @@ export interface NbdOptions {
   readonly imageOpts?: boolean;
   readonly fork?: boolean;
   readonly pidFile?: string;
+  readonly object: readonly string[];
+  readonly tlsCreds?: string;
 }
 
 const DEFAULT_PORT = '10809';
+const ANY_HOST = '0.0.0.0';
 const LAST_PORT = 65_535;
 /** How soon it is noticed that the last client has gone. */
 const LOOK_AGAIN_MS = 50;
@@ -49,10 +56,19 @@ function wholeIn(option: string, text: string, most: number): number {
   throw usageError(`--${option} ${text}: a whole number from 0 to ${most} was expected`);
 }
 
-function addressOf({ socket, port = DEFAULT_PORT, bind }: NbdOptions): NbdAddress {
-  const number = wholeIn('port', port, LAST_PORT);
+function addressOf({ socket, port, bind }: NbdOptions): NbdAddress {
+  const activated = activatedSocket();
+  if (activated !== undefined) {
+    const places = { socket, port, bind };
+    for (const [name, place] of Object.entries(places)) {
+      if (place === undefined) continue;
+      throw usageError(`--${name}: the socket was handed over already (LISTEN_FDS)`);
+    }
+    return activated;
+  }
+  const number = wholeIn('port', port ?? DEFAULT_PORT, LAST_PORT);
   if (socket !== undefined) return { type: 'unix', path: resolve(socket) };
-  return { type: 'inet', host: bind, port: number };
+  return { type: 'inet', host: bind ?? ANY_HOST, port: number };
 }
 
 /** A word of a mode, or undefined when it was not given. */
@@ -109,6 +125,11 @@ function imageOptions(image: string, options: NbdOptions): Record<string, unknow
   return format === 'file' || format === 'host_device' ? file : { driver: format, file };
 }
 
+function tlsOf({ object, tlsCreds }: NbdOptions): NbdTlsSettings | undefined {
+  for (const text of object) objectAdd(parseOptionText(text, objectOptions, 'qom-type'));
+  return tlsCreds === undefined ? undefined : tlsSettingsOf(tlsCreds);
+}
+
 /** Until the last of the clients has gone, once there was one. */
 async function untilUnused({ server }: ServedDisk, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
@@ -135,6 +156,7 @@ export async function runNbd(image: string, options: NbdOptions): Promise<void> 
     clients,
     allocationDepth: options.allocationDepth,
     bitmaps: options.bitmap === undefined ? undefined : [options.bitmap],
+    tls: tlsOf(options),
   });
   const { pidFile } = options;
   const removePidFile = pidFile === undefined ? () => {} : writePidFile(pidFile);

@@ -4,11 +4,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { tlsSettingsIn } from '../../exports/tls-credentials.js';
 import type { NbdAddress } from '../../index.js';
 import { Ending } from '../daemon/ending.js';
 import { bytes, count, mibPerSecond } from '../shared/format.js';
 import { imageOptions } from '../shared/image.js';
 import { ServedDisk } from './served-disk.js';
+import { activatedSocket } from './socket-activation.js';
 
 export interface ServeOptions {
   readonly socket?: string;
@@ -17,6 +19,7 @@ export interface ServeOptions {
   readonly name: string;
   readonly writable?: boolean;
   readonly direct?: boolean;
+  readonly tls?: string;
 }
 
 const STATUS_MS = 1000;
@@ -52,13 +55,15 @@ async function showStatus({ item }: ServedDisk, signal: AbortSignal): Promise<vo
 }
 
 export async function runServe(image: string, options: ServeOptions): Promise<void> {
-  const { socket, port, bind, name, writable = false, direct } = options;
+  const { socket, port, bind, name, writable = false, direct, tls } = options;
   const ending = new Ending();
   using folder = new SocketFolder();
-  const address: NbdAddress =
+  const chosen: NbdAddress =
     port === undefined
       ? { type: 'unix', path: socket === undefined ? folder.path : resolve(socket) }
       : { type: 'inet', host: bind, port };
+  const activated = activatedSocket();
+  const address = activated ?? chosen;
   await using served = await ServedDisk.start(
     imageOptions(image, { readOnly: !writable, direct }),
     {
@@ -67,10 +72,12 @@ export async function runServe(image: string, options: ServeOptions): Promise<vo
       writable,
       writethrough: false,
       clients: 0,
+      tls: tls === undefined ? undefined : tlsSettingsIn(tls),
     },
   );
   const { size } = served.item.info();
-  process.stdout.write(`${served.uri}\n`);
+  // Whoever handed the socket over knows where it is.
+  if (activated === undefined) process.stdout.write(`${served.uri}\n`);
   process.stderr.write(
     `blk: serving ${image}, ${bytes(size)}, ${writable ? 'writable' : 'read-only'}; Ctrl-C ends it\n`,
   );

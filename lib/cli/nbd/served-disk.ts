@@ -1,7 +1,13 @@
 // One disk, served over NBD until it is told to end.
 
 import { statSync } from 'node:fs';
-import { BlockBackend, type NbdAddress, type NbdExport, NbdServer } from '../../index.js';
+import {
+  BlockBackend,
+  type NbdAddress,
+  type NbdExport,
+  NbdServer,
+  type NbdTlsSettings,
+} from '../../index.js';
 
 export interface ServedDiskSettings {
   readonly address: NbdAddress;
@@ -15,6 +21,7 @@ export interface ServedDiskSettings {
   readonly clients: number;
   readonly allocationDepth?: boolean | undefined;
   readonly bitmaps?: readonly string[] | undefined;
+  readonly tls?: NbdTlsSettings | undefined;
 }
 
 type OpenOptions = Exclude<Parameters<typeof BlockBackend.open>[0], string>;
@@ -38,23 +45,23 @@ export class ServedDisk implements AsyncDisposable {
     // It holds the node and nothing else; the export has a backend of its own.
     const blk = await BlockBackend.open(options, { permissions: [] });
     try {
-      const server = await NbdServer.listen(address, { maxConnections: clients });
-      try {
-        const item = await server.addExport({
-          id: 'disk',
-          'node-name': blk.root?.name ?? '',
-          name: exportName,
-          description,
-          writable,
-          writethrough,
-          'allocation-depth': settings.allocationDepth,
-          bitmaps: settings.bitmaps,
-        });
-        return new ServedDisk(blk, server, item, server.uri(exportName));
-      } catch (error) {
-        await server.close();
-        throw error;
-      }
+      const disk = {
+        id: 'disk',
+        'node-name': blk.root?.name ?? '',
+        name: exportName,
+        description,
+        writable,
+        writethrough,
+        'allocation-depth': settings.allocationDepth,
+        bitmaps: settings.bitmaps,
+      };
+      // A socket that was handed over has clients already.
+      const server = await NbdServer.listen(address, {
+        maxConnections: clients,
+        tls: settings.tls,
+        exports: [disk],
+      });
+      return new ServedDisk(blk, server, server.exports[0] as NbdExport, server.uri(exportName));
     } catch (error) {
       await blk.close();
       throw error;

@@ -7,8 +7,9 @@ import { isWellFormedName } from '../../graph/names.js';
 import { iothreadType } from './iothread-object.js';
 import type { ObjectPropertyInfo, ObjectType, UserObject } from './object-type.js';
 import { throttleGroupType } from './throttle-group-object.js';
+import { tlsCredsTypes } from './tls-creds-object.js';
 
-const TYPES: readonly ObjectType[] = [throttleGroupType, iothreadType];
+const TYPES: readonly ObjectType[] = [throttleGroupType, iothreadType, ...tlsCredsTypes];
 
 /** Where they stand in QEMU's tree of all objects. */
 const CONTAINER = '/objects';
@@ -39,7 +40,7 @@ function failure(errno: number, operation: string, text: string): BlockError {
 
 /** QAPI: ObjectOptions. */
 export interface ObjectOptions {
-  /** 'throttle-group' or 'iothread'. */
+  /** 'throttle-group', 'iothread', 'tls-creds-x509' or 'tls-creds-psk'. */
   readonly 'qom-type': string;
   readonly id: string;
   readonly [property: string]: unknown;

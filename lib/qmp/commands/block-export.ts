@@ -31,35 +31,40 @@ const port = str;
 const socketAddress = union<SocketAddress>(
   'SocketAddress',
   'type',
-  () => ({ type: enumeration('SocketAddressType', ['inet', 'unix']) }),
+  () => ({ type: enumeration('SocketAddressType', ['inet', 'unix', 'fd']) }),
   () => ({
     inet: { members: { host: str, port } },
     unix: { members: { path: str } },
+    fd: { members: { str } },
   }),
 );
 
 type SocketAddress =
   | { readonly type: 'unix'; readonly path: string }
+  | { readonly type: 'fd'; readonly str: string }
   | { readonly type: 'inet'; readonly host: string; readonly port: string };
 
 /** The older form, which QMP keeps: what depends on the type is below `data`. */
 type SocketAddressLegacy =
   | { readonly type: 'unix'; readonly data: { readonly path: string } }
+  | { readonly type: 'fd'; readonly data: { readonly str: string } }
   | { readonly type: 'inet'; readonly data: { readonly host: string; readonly port: string } };
 
 const socketAddressLegacy = union<SocketAddressLegacy>(
   'SocketAddressLegacy',
   'type',
-  () => ({ type: enumeration('SocketAddressType', ['inet', 'unix']) }),
+  () => ({ type: enumeration('SocketAddressType', ['inet', 'unix', 'fd']) }),
   () => ({
     inet: { members: { data: object('InetSocketAddressWrapper', { host: str, port }) } },
     unix: { members: { data: object('UnixSocketAddressWrapper', { path: str }) } },
+    fd: { members: { data: object('StringWrapper', { str }) } },
   }),
 );
 
 /** Options of the command line. */
 export const nbdServerOptions = object('NbdServerOptions', {
   addr: socketAddress,
+  'tls-creds': optional(str),
   'max-connections': optional(uint32),
 });
 
@@ -68,7 +73,7 @@ export async function startNbdServer({
   addr,
   ...others
 }: Infer<typeof nbdServerOptions>): Promise<void> {
-  if (addr.type === 'unix') {
+  if (addr.type !== 'inet') {
     await nbdServerStart({ addr, ...others });
     return;
   }
@@ -127,7 +132,11 @@ const exportInfo = object('BlockExportInfo', {
 export const blockExportCommands = [
   command(
     'nbd-server-start',
-    { addr: socketAddressLegacy, 'max-connections': optional(uint32) },
+    {
+      addr: socketAddressLegacy,
+      'tls-creds': optional(str),
+      'max-connections': optional(uint32),
+    },
     {
       doc: 'Listens for NBD clients, for the exports that are added afterwards.',
       run: ({ addr: { type, data }, ...others }) =>

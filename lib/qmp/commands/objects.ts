@@ -8,27 +8,38 @@ import {
   qomList,
   qomSet,
 } from '../../monitor/objects/objects.js';
+import { ENDPOINT_TYPE, ENDPOINTS } from '../../monitor/objects/tls-creds-object.js';
 import { command, DEVICE_NOT_FOUND } from '../command.js';
 import {
   any,
   array,
+  bool,
   enumeration,
   int64,
   type Members,
   object,
   optional,
   str,
+  type Type,
   union,
 } from '../schema/type.js';
 
-/** Properties of throttle groups and IOThreads: numbers, but for `limits`. */
+/** What QOM calls the types of properties. */
+function typeNamed(kind: string): Type<unknown> {
+  const types: Readonly<Record<string, Type<unknown>>> = {
+    int: int64,
+    bool,
+    string: str,
+    ThrottleLimits: throttleLimits,
+    [ENDPOINT_TYPE]: enumeration(ENDPOINT_TYPE, ENDPOINTS),
+  };
+  return types[kind] ?? any;
+}
+
 function propertiesOf(type: string): Members {
   const found = objectTypes().find(({ name }) => name === type);
   return Object.fromEntries(
-    (found?.properties ?? []).map(({ name, type: kind }) => [
-      name,
-      optional<unknown>(kind === 'int' ? int64 : throttleLimits),
-    ]),
+    (found?.properties ?? []).map(({ name, type: kind }) => [name, optional(typeNamed(kind))]),
   );
 }
 
@@ -55,7 +66,7 @@ const propertyInfo = object('ObjectPropertyInfo', { name: str, type: str });
 
 export const objectCommands = [
   command('object-add', objectOptions, {
-    doc: 'Makes an object: a throttle group or an IOThread.',
+    doc: 'Makes an object: a throttle group, an IOThread, or credentials for TLS.',
     run: objectAdd,
   }),
   command(

@@ -12,8 +12,10 @@ import {
 import { builtinCommands } from '../../../lib/qmp/commands/index.js';
 import type { MemberSchema, ObjectSchema, Schema } from '../../../lib/qmp/schema/type.js';
 import { CdDrive } from '../../support/cd-drive.js';
+import { sharedKey } from '../../support/certificates.js';
 import { scratchFolder } from '../../support/matrix.js';
 import { useMonitor } from '../../support/monitor.js';
+import { NbdClient, Option, Reply } from '../../support/nbd-client.js';
 import type { QmpClient } from '../../support/qmp-client.js';
 import { makeImage } from '../../support/requests.js';
 
@@ -541,6 +543,32 @@ describe('objects', () => {
     expect(await run('qom-list', { path: 'io0' })).toMatchObject(notFound(/io0/));
   });
 
+  test('credentials for TLS: made from a directory, shown, and not changed', async () => {
+    const { dir } = sharedKey();
+    const add = (more: object) =>
+      run('object-add', { 'qom-type': 'tls-creds-psk', id: 'tls0', ...more });
+    expect(await add({})).toMatchObject(generic(/dir/));
+    expect(await add({ dir, endpoint: 'both' })).toMatchObject(generic(/endpoint/));
+    expect(await add({ dir: '/nowhere', endpoint: 'server' })).toMatchObject(
+      generic(/\/nowhere\/keys\.psk/),
+    );
+    expect(await add({ dir, endpoint: 'server' })).toMatchObject(ok);
+    expect(await add({ dir, endpoint: 'server' })).toMatchObject(generic(/already/));
+    expect(await run('qom-get', { path: 'tls0', property: 'endpoint' })).toMatchObject({
+      return: 'server',
+    });
+    expect(await run('qom-get', { path: 'tls0', property: 'verify-peer' })).toMatchObject({
+      return: true,
+    });
+    expect(await run('qom-set', { path: 'tls0', property: 'dir', value: '/other' })).toMatchObject(
+      generic(/cannot be changed/),
+    );
+    expect(await run('object-del', { id: 'tls0' })).toMatchObject(ok);
+    expect(await add({ dir, 'qom-type': 'tls-creds-x509', endpoint: 'server' })).toMatchObject(
+      generic(/ca-cert\.pem/),
+    );
+  });
+
   test.each([
     [{ 'qom-type': 'nonesuch', id: 'x' }],
     [{ 'qom-type': 'throttle-group', id: '0x' }],
@@ -578,6 +606,23 @@ describe('exports', () => {
     expect(await qmp.event('BLOCK_EXPORT_DELETED')).toMatchObject({ data: { id: 'e' } });
     expect(await run('block-export-del', { id: 'e' })).toMatchObject(generic(/e/));
     expect(await run('query-block-exports')).toMatchObject({ return: [] });
+  });
+
+  test('a server with credentials wants TLS; those of a client, and unknown ones, are refused', async () => {
+    const { dir } = sharedKey();
+    const start = (credentials: string) =>
+      run('nbd-server-start', { addr: address(), 'tls-creds': credentials });
+    const add = (id: string, endpoint: string) =>
+      run('object-add', { 'qom-type': 'tls-creds-psk', id, dir, endpoint });
+    expect(await start('none')).toMatchObject(generic(/none/));
+    await add('ours', 'client');
+    expect(await start('ours')).toMatchObject(generic(/endpoint/));
+    await add('theirs', 'server');
+    expect(await start('theirs')).toMatchObject(ok);
+    const client = await NbdClient.greeted({ type: 'unix', path: join(folder, 'nbd') });
+    expect((await client.option(Option.list)).map(({ type }) => type)).toEqual([Reply.tlsRequired]);
+    client.destroy();
+    for (const id of ['ours', 'theirs']) expect(await run('object-del', { id })).toMatchObject(ok);
   });
 
   test('bitmaps of an export are of its node', async () => {
