@@ -4,7 +4,11 @@
 #include <atomic>
 #include <cstdint>
 
+#include "aio/list.hpp"
+
 namespace blk::aio {
+
+struct IoOp;
 
 /// A closed-on-destruction file descriptor.
 class UniqueFd {
@@ -36,6 +40,12 @@ class UniqueFd {
 /// a worker thread of its own) sends this and every later write to the engine's workers.
 enum class RingWrites : std::uint8_t { kUnknown, kAsync, kPunted };
 
+/// Writes that wait for their turn; see write-lines.hpp.
+struct WriteLine {
+  IntrusiveList<IoOp> waiting;
+  bool taken = false;
+};
+
 /// What engines keep per file. Lives in the context of its node: home thread only.
 struct File {
   UniqueFd fd;
@@ -43,6 +53,9 @@ struct File {
   RingWrites ring_writes = RingWrites::kUnknown;
   /// aio=threads: every operation goes to the engine's workers, whatever the engine is.
   bool workers_only = false;
+  /// Buffered, and a regular file: its writes gain nothing from several workers.
+  bool one_writer = false;
+  WriteLine line;  // of the worker pool, under its lock
   /// Slot in the ring's registered-file table, or -1. Owned by the engine that set it.
   std::int32_t ring_slot = -1;
 };

@@ -13,6 +13,13 @@ class IntrusiveList {
   IntrusiveList() = default;
   IntrusiveList(const IntrusiveList&) = delete;
   IntrusiveList& operator=(const IntrusiveList&) = delete;
+  IntrusiveList(IntrusiveList&& other) noexcept { other.splice_to(*this); }
+  IntrusiveList& operator=(IntrusiveList&& other) noexcept {
+    head_ = tail_ = nullptr;
+    size_ = 0;
+    other.splice_to(*this);
+    return *this;
+  }
 
   bool empty() const { return head_ == nullptr; }
   std::size_t size() const { return size_; }

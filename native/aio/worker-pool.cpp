@@ -52,7 +52,11 @@ void WorkerPool::submit(IntrusiveList<IoOp>& batch) {
     return;
   }
   std::unique_lock<std::mutex> lock(mutex_);
-  batch.splice_to(waiting_);
+  while (IoOp* op = batch.pop_front()) {
+    if (lines_.admit(op)) {
+      waiting_.push_back(op);
+    }
+  }
   if (stopping_) {
     finish_waiting(lock, -ECANCELED);
     return;
@@ -97,11 +101,12 @@ std::size_t WorkerPool::threads() const {
 
 void WorkerPool::work(Threads::iterator self) {
   std::unique_lock<std::mutex> lock(mutex_);
-  while (IoOp* op = next(lock)) {
+  IntrusiveList<IoOp> batch;
+  while (next(lock, batch)) {
     call_for_help(lock);
-    op->result = execute_blocking(*op);
+    batch.for_each([](IoOp& op) { op.result = execute_blocking(op); });
     lock.lock();
-    finished_.push_back(op);
+    done(batch);
     ++idle_;
     lock.unlock();
     // Not under the lock: the home wakes up and wants it at once.
@@ -111,19 +116,29 @@ void WorkerPool::work(Threads::iterator self) {
   leave(lock, self);
 }
 
-// Waits for an operation; null when this thread should end. A thread counts as idle from its
+// What follows in a line is for whoever comes first, so that no file keeps a thread from the
+// others.
+void WorkerPool::done(IntrusiveList<IoOp>& batch) {
+  if (IoOp* following = lines_.release(*batch.front()); following != nullptr) {
+    waiting_.push_back(following);
+  }
+  batch.splice_to(finished_);
+}
+
+// Waits for operations; false when this thread should end. A thread counts as idle from its
 // creation until it takes an operation.
-IoOp* WorkerPool::next(std::unique_lock<std::mutex>& lock) {
+bool WorkerPool::next(std::unique_lock<std::mutex>& lock, IntrusiveList<IoOp>& batch) {
   Nanoseconds idle_until = 0;
   while (waiting_.empty()) {
     idle_until = idle_until == 0 ? MonotonicClock().now() + kIdleTime : idle_until;
     if (may_end(idle_until)) {
-      return nullptr;
+      return false;
     }
     wake_.wait(lock, threads_.size() == 1 ? kNever : idle_until);
   }
   --idle_;
-  return waiting_.pop_front();
+  WriteLines::take(waiting_.pop_front(), batch);
+  return true;
 }
 
 // The last thread stays, and sleeps without a timeout: an idle context causes no wake-ups.
@@ -181,14 +196,16 @@ void WorkerPool::leave(std::unique_lock<std::mutex>& lock, Threads::iterator sel
 
 // Releases the lock.
 void WorkerPool::finish_waiting(std::unique_lock<std::mutex>& lock, std::int64_t result) {
-  if (waiting_.empty()) {
+  IntrusiveList<IoOp> dropped;
+  lines_.drop(dropped);
+  waiting_.for_each([this](IoOp& first) { lines_.forget(first); });
+  waiting_.splice_to(dropped);
+  if (dropped.empty()) {
     lock.unlock();
     return;
   }
-  while (IoOp* op = waiting_.pop_front()) {
-    op->result = result;
-    finished_.push_back(op);
-  }
+  dropped.for_each([result](IoOp& op) { op.result = result; });
+  dropped.splice_to(finished_);
   lock.unlock();
   doorbell_.ring();
 }

@@ -12,6 +12,7 @@
 #include "aio/engine.hpp"
 #include "aio/list.hpp"
 #include "aio/thread.hpp"
+#include "aio/write-lines.hpp"
 
 namespace blk::aio {
 
@@ -29,7 +30,8 @@ class WorkerPool {
   /// Call only after stop() returned true; otherwise it waits for the threads without a limit.
   ~WorkerPool();
 
-  /// Takes the whole batch under one lock. Operations start in order; they may finish in any.
+  /// Takes the whole batch under one lock. Operations start in order, but for buffered writes,
+  /// which stand in line behind others of their file; they may finish in any.
   void submit(IntrusiveList<IoOp>& batch);
   /// Moves finished operations to `done`.
   void collect(IntrusiveList<IoOp>& done);
@@ -46,7 +48,8 @@ class WorkerPool {
   using Threads = std::list<std::thread>;
 
   void work(Threads::iterator self);
-  IoOp* next(std::unique_lock<std::mutex>& lock);
+  bool next(std::unique_lock<std::mutex>& lock, IntrusiveList<IoOp>& batch);
+  void done(IntrusiveList<IoOp>& batch);
   bool may_end(Nanoseconds idle_until) const;
   void call_for_help(std::unique_lock<std::mutex>& lock);
   void grow(std::unique_lock<std::mutex>& lock);
@@ -59,6 +62,7 @@ class WorkerPool {
   Condition wake_;     // workers wait here
   Condition stopped_;  // stop() waits here
   IntrusiveList<IoOp> waiting_;
+  WriteLines lines_;
   IntrusiveList<IoOp> finished_;
   Threads threads_;       // started and not ended
   std::thread retired_;   // ended last, not joined yet

@@ -79,6 +79,7 @@ Task<Status> FileDriver::open(block::Node& node, const block::Options& options,
     node.warn(block::Warning::kProcessLocks);
   }
   device_ = S_ISBLK(opened.mode) || S_ISCHR(opened.mode);
+  file_.one_writer = !device_ && !file_.direct;
   limits_.request_alignment = opened.request_alignment;
   limits_.memory_alignment = opened.memory_alignment;
   limits_.max_iov = block::kMaxIov;

@@ -171,6 +171,7 @@ void FileDriver::adopt(Reopened next) {
   }
   access_ = next.access;
   file_.direct = access_.direct;
+  file_.one_writer = !device_ && !file_.direct;
   file_.ring_writes = aio::RingWrites::kUnknown;
   limits_.request_alignment = next.opened.request_alignment;
   limits_.memory_alignment = next.opened.memory_alignment;

@@ -1,5 +1,6 @@
 #include "exports/nbd-connection.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 #include <utility>
@@ -114,10 +115,8 @@ Task<int> NbdConnection::receive_request() {
       header.command == nbd::Command::kRead || header.command == nbd::Command::kWrite;
   // What is refused for its length has no data.
   const std::uint64_t data = has_data && header.length <= nbd::kMaxPayload ? header.length : 0;
-  while (!has_room(data) && !stream_.is_hung_up()) {
-    reader_waits_ = true;
-    co_await reader_.wait();
-    stream_.leave();
+  if (!has_room(data)) {
+    co_await wait_for_room(data);
   }
   if (stream_.is_hung_up()) {
     co_return -ECONNABORTED;
@@ -151,6 +150,33 @@ Task<int> NbdConnection::receive_payload(NbdRequest& request, std::uint64_t byte
   return wanted && request.data ? stream_.read(request.data.data(), bytes) : stream_.skip(bytes);
 }
 
+Task<int> NbdConnection::wait_for_room(std::uint64_t bytes) {
+  while (!has_room(bytes) && !stream_.is_hung_up()) {
+    if (!free_.empty() && writer_.is_idle() && window_ < kDataBytes) {
+      co_await widen_window();
+      continue;
+    }
+    window_ = writer_.is_idle() ? window_ : kWindow;
+    reader_waits_ = true;
+    co_await reader_.wait();
+    stream_.leave();
+  }
+  co_return 0;
+}
+
+// What the storage has at hand is there after a turn of the context, and then the client is what
+// everything waits for. Where it is not, more in flight helps.
+Task<int> NbdConnection::widen_window() {
+  stream_.enter();
+  aio::Reschedule turn(stream_.context());
+  co_await turn;
+  stream_.leave();
+  if (writer_.is_idle()) {
+    window_ = std::min(window_ * 2, kDataBytes);
+  }
+  co_return 0;
+}
+
 // Waits until nothing is under way. `wanted`: somebody may be waiting for the replies.
 Task<int> NbdConnection::finish(bool wanted) {
   if (!wanted) {
@@ -165,7 +191,7 @@ Task<int> NbdConnection::finish(bool wanted) {
 }
 
 bool NbdConnection::has_room(std::uint64_t bytes) const {
-  const bool fits = data_bytes_ == 0 || data_bytes_ + bytes <= kDataBytes;
+  const bool fits = data_bytes_ == 0 || data_bytes_ + bytes <= window_;
   return !free_.empty() && fits;
 }
 

@@ -51,6 +51,9 @@ class NbdConnection final : public NbdReplyOwner {
   static constexpr std::size_t kRequests = 16;
   /// Data of those, in bytes; one request may always have as much as it needs.
   static constexpr std::uint64_t kDataBytes = nbd::kMaxPayload;
+  /// The same while replies wait for the client: more would only leave the processor's caches
+  /// before it is sent.
+  static constexpr std::uint64_t kWindow = 512U << 10;
 
   /// Begins its life, which ends by itself. `socket` is connected.
   /// `number` is its own in its owner.
@@ -77,6 +80,8 @@ class NbdConnection final : public NbdReplyOwner {
   aio::Task<int> transmit();
   aio::Task<int> receive_request();
   aio::Task<int> receive_payload(NbdRequest& request, std::uint64_t bytes);
+  aio::Task<int> wait_for_room(std::uint64_t bytes);
+  aio::Task<int> widen_window();
   aio::Task<int> finish(bool wanted);
 
   // nbd-serve.cpp
@@ -111,6 +116,7 @@ class NbdConnection final : public NbdReplyOwner {
   std::array<NbdRequest, kRequests> requests_;
   std::vector<NbdRequest*> free_;
   std::uint64_t data_bytes_ = 0;
+  std::uint64_t window_ = kWindow;  // from kWindow to kDataBytes
   bool reader_waits_ = false;
   aio::WaitQueue reader_;
 };

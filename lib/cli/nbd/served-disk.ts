@@ -2,6 +2,7 @@
 
 import { statSync } from 'node:fs';
 import {
+  AioContext,
   BlockBackend,
   type NbdAddress,
   type NbdExport,
@@ -27,12 +28,20 @@ export interface ServedDiskSettings {
 type OpenOptions = Exclude<Parameters<typeof BlockBackend.open>[0], string>;
 
 export class ServedDisk implements AsyncDisposable {
+  readonly #context: AioContext;
   readonly #blk: BlockBackend;
   readonly server: NbdServer;
   readonly item: NbdExport;
   readonly uri: string;
 
-  private constructor(blk: BlockBackend, server: NbdServer, item: NbdExport, uri: string) {
+  private constructor(
+    context: AioContext,
+    blk: BlockBackend,
+    server: NbdServer,
+    item: NbdExport,
+    uri: string,
+  ) {
+    this.#context = context;
     this.#blk = blk;
     this.server = server;
     this.item = item;
@@ -41,9 +50,24 @@ export class ServedDisk implements AsyncDisposable {
 
   /** @throws (rejects) BlockError; then nothing is left open. */
   static async start(options: OpenOptions, settings: ServedDiskSettings): Promise<ServedDisk> {
+    // A thread that does nothing else: it sleeps in its engine, and not in a loop above it.
+    const context = new AioContext({ home: 'iothread', name: 'blk-serve' });
+    try {
+      return await ServedDisk.#start(context, options, settings);
+    } catch (error) {
+      await context.close();
+      throw error;
+    }
+  }
+
+  static async #start(
+    context: AioContext,
+    options: OpenOptions,
+    settings: ServedDiskSettings,
+  ): Promise<ServedDisk> {
     const { exportName, address, clients, writable, writethrough, description } = settings;
     // It holds the node and nothing else; the export has a backend of its own.
-    const blk = await BlockBackend.open(options, { permissions: [] });
+    const blk = await BlockBackend.open(options, { context, permissions: [] });
     try {
       const disk = {
         id: 'disk',
@@ -61,7 +85,8 @@ export class ServedDisk implements AsyncDisposable {
         tls: settings.tls,
         exports: [disk],
       });
-      return new ServedDisk(blk, server, server.exports[0] as NbdExport, server.uri(exportName));
+      const [item] = server.exports as [NbdExport];
+      return new ServedDisk(context, blk, server, item, server.uri(exportName));
     } catch (error) {
       await blk.close();
       throw error;
@@ -72,6 +97,7 @@ export class ServedDisk implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server.close();
     await this.#blk.close();
+    await this.#context.close();
   }
 }
 

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -148,6 +150,86 @@ TEST_CASE("aio/worker-pool: what no thread has taken can be cancelled, what runs
   CHECK(fixture.collect(6));
   CHECK(running[0].result == 7);
   CHECK(gate.entered.load() == 1);
+}
+
+TEST_CASE(
+    "aio/worker-pool: buffered writes to a file are done in order, however many threads there "
+    "are") {
+  PoolFixture fixture(8);
+  File file;
+  file.fd.reset(::memfd_create("line", 0));
+  file.one_writer = true;
+  constexpr std::size_t kWrites = 1000;
+  std::vector<std::uint64_t> values(kWrites);
+  std::vector<iovec> vectors(kWrites);
+  std::vector<IoOp> ops(kWrites);
+  for (std::size_t i = 0; i < kWrites; ++i) {
+    values[i] = i;
+    vectors[i] = {&values[i], sizeof(values[i])};
+    ops[i].opcode = IoOpcode::kWrite;
+    ops[i].file = &file;
+    ops[i].iov = &vectors[i];
+    ops[i].iovcnt = 1;
+  }
+  // Beside them calls, which get the other threads going.
+  std::vector<IoOp> calls(kWrites, call_op(nothing, nullptr));
+  IntrusiveList<IoOp> batch;
+  for (std::size_t i = 0; i < kWrites; ++i) {
+    batch.push_back(&ops[i]);
+    batch.push_back(&calls[i]);
+    if (i % 50 == 49) {
+      fixture.pool.submit(batch);
+    }
+  }
+  CHECK(fixture.collect(2 * kWrites));
+  std::uint64_t last = 0;
+  CHECK(::pread(file.fd.get(), &last, sizeof(last), 0) == sizeof(last));
+  CHECK(last == kWrites - 1);
+  CHECK_FALSE(file.line.taken);
+  std::size_t written = 0;
+  std::uint64_t before = 0;
+  fixture.done.for_each([&](const IoOp& op) {
+    if (op.opcode == IoOpcode::kWrite) {
+      CHECK(op.result == sizeof(std::uint64_t));
+      const std::uint64_t value = *static_cast<std::uint64_t*>(op.iov->iov_base);
+      CHECK((written == 0 || value == before + 1));
+      before = value;
+      ++written;
+    }
+  });
+  CHECK(written == kWrites);
+}
+
+TEST_CASE("aio/worker-pool: writes that stand in line can be cancelled, and the line goes on") {
+  PoolFixture fixture(1);
+  Gate gate;
+  File file;
+  file.fd.reset(::memfd_create("line", 0));
+  file.one_writer = true;
+  char byte = 'x';
+  iovec vector{&byte, 1};
+  IoOp write;
+  write.opcode = IoOpcode::kWrite;
+  write.file = &file;
+  write.iov = &vector;
+  write.iovcnt = 1;
+  std::vector<IoOp> running(1, call_op(Gate::pass, &gate));
+  fixture.submit(running);
+  CHECK(eventually([&] { return gate.entered.load() == 1; }));
+  std::vector<IoOp> waiting(40, write);
+  fixture.submit(waiting);
+  fixture.pool.cancel_waiting();
+  CHECK(fixture.collect(40));
+  for (const IoOp& op : waiting) {
+    CHECK(op.result == -ECANCELED);
+  }
+  gate.open = true;
+  std::vector<IoOp> later(40, write);
+  fixture.submit(later);
+  CHECK(fixture.collect(81));
+  for (const IoOp& op : later) {
+    CHECK(op.result == 1);
+  }
 }
 
 TEST_CASE("aio/worker-pool: stop waits for what runs, but not beyond its deadline") {
