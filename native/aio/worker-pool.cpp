@@ -13,6 +13,8 @@ namespace blk::aio {
 namespace {
 
 constexpr Nanoseconds kIdleTime = 10'000'000'000;
+/// How long the home may not hear of an operation that is done: some wake-ups of a thread.
+constexpr Nanoseconds kPatience = 20'000;
 
 std::int64_t transfer(const IoOp& op) {
   const int fd = op.file->fd.get();
@@ -102,11 +104,18 @@ std::size_t WorkerPool::threads() const {
 void WorkerPool::work(Threads::iterator self) {
   std::unique_lock<std::mutex> lock(mutex_);
   IntrusiveList<IoOp> batch;
+  IntrusiveList<IoOp> done;
   while (next(lock, batch)) {
     call_for_help(lock);
-    batch.for_each([](IoOp& op) { op.result = execute_blocking(op); });
+    File* file = WriteLines::file_of(*batch.front());
+    perform(batch, done);
     lock.lock();
-    done(batch);
+    // What follows in a line is for whoever comes first, so that no file keeps a thread from
+    // others.
+    if (IoOp* following = file != nullptr ? lines_.release(*file) : nullptr; following != nullptr) {
+      waiting_.push_back(following);
+    }
+    done.splice_to(finished_);
     ++idle_;
     lock.unlock();
     // Not under the lock: the home wakes up and wants it at once.
@@ -116,13 +125,28 @@ void WorkerPool::work(Threads::iterator self) {
   leave(lock, self);
 }
 
-// What follows in a line is for whoever comes first, so that no file keeps a thread from the
-// others.
-void WorkerPool::done(IntrusiveList<IoOp>& batch) {
-  if (IoOp* following = lines_.release(*batch.front()); following != nullptr) {
-    waiting_.push_back(following);
+// The home hears of those that are done while others of the batch take long. All that is left in
+// `done` is told by the caller: the file of a batch may be closed once its last operation is.
+void WorkerPool::perform(IntrusiveList<IoOp>& batch, IntrusiveList<IoOp>& done) {
+  Nanoseconds told = 0;
+  while (IoOp* op = batch.pop_front()) {
+    if (!done.empty() && told == 0) {
+      told = MonotonicClock().now();
+    } else if (!done.empty() && MonotonicClock().now() - told > kPatience) {
+      publish(done);
+      told = 0;
+    }
+    op->result = execute_blocking(*op);
+    done.push_back(op);
   }
-  batch.splice_to(finished_);
+}
+
+void WorkerPool::publish(IntrusiveList<IoOp>& done) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    done.splice_to(finished_);
+  }
+  doorbell_.ring();
 }
 
 // Waits for operations; false when this thread should end. A thread counts as idle from its
@@ -198,7 +222,11 @@ void WorkerPool::leave(std::unique_lock<std::mutex>& lock, Threads::iterator sel
 void WorkerPool::finish_waiting(std::unique_lock<std::mutex>& lock, std::int64_t result) {
   IntrusiveList<IoOp> dropped;
   lines_.drop(dropped);
-  waiting_.for_each([this](IoOp& first) { lines_.forget(first); });
+  waiting_.for_each([this](IoOp& first) {
+    if (File* file = WriteLines::file_of(first); file != nullptr) {
+      lines_.release(*file);
+    }
+  });
   waiting_.splice_to(dropped);
   if (dropped.empty()) {
     lock.unlock();

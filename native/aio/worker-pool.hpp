@@ -49,7 +49,8 @@ class WorkerPool {
 
   void work(Threads::iterator self);
   bool next(std::unique_lock<std::mutex>& lock, IntrusiveList<IoOp>& batch);
-  void done(IntrusiveList<IoOp>& batch);
+  void perform(IntrusiveList<IoOp>& batch, IntrusiveList<IoOp>& done);
+  void publish(IntrusiveList<IoOp>& done);
   bool may_end(Nanoseconds idle_until) const;
   void call_for_help(std::unique_lock<std::mutex>& lock);
   void grow(std::unique_lock<std::mutex>& lock);

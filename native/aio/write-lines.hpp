@@ -50,16 +50,16 @@ class WriteLines {
     }
   }
 
-  /// A batch that began with `first` is done: the next of its line, which a thread may take; null
-  /// when there is none.
-  IoOp* release(const IoOp& first) {
-    if (!stands_in_line(first)) {
-      return nullptr;
-    }
-    IoOp* next = first.file->line.waiting.pop_front();
+  /// The file in whose line `op` stands; null: in none.
+  static File* file_of(const IoOp& op) { return stands_in_line(op) ? op.file : nullptr; }
+
+  /// A batch of that file is done: the next of its line, which a thread may take; null when there
+  /// is none.
+  IoOp* release(File& file) {
+    IoOp* next = file.line.waiting.pop_front();
     if (next == nullptr) {
-      first.file->line.taken = false;
-      files_.erase(std::find(files_.begin(), files_.end(), first.file));
+      file.line.taken = false;
+      files_.erase(std::find(files_.begin(), files_.end(), &file));
     }
     return next;
   }
@@ -71,13 +71,9 @@ class WriteLines {
     }
   }
 
-  /// The first of a line was dropped before a thread took it.
-  void forget(const IoOp& first) { release(first); }
-
  private:
-  // Done before the home hears of the first of them: about 50 microseconds of work.
-  static constexpr std::size_t kOps = 16;
-  static constexpr std::size_t kBytes = std::size_t{128} << 10;
+  static constexpr std::size_t kOps = 32;
+  static constexpr std::size_t kBytes = std::size_t{256} << 10;
 
   static bool stands_in_line(const IoOp& op) {
     return op.opcode == IoOpcode::kWrite && op.file->one_writer;

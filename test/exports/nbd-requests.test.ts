@@ -235,7 +235,7 @@ describe('nbd: transmission', () => {
       for (let count = 0; count < 200; count += 1) {
         expect((await good.request({ command: Command.read, length: BLOCK })).error).toBe(0);
       }
-      // 16 requests of 1 MiB at most, and not 500.
+      // 32 MiB at most, and not 500.
       expect(process.memoryUsage().rss - before).toBeLessThan(128 << 20);
       await good.disconnect();
       lazy.destroy();
