@@ -217,7 +217,7 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
   /**
    * The end of a machine: exports are removed, whoever is connected; all requests are waited for,
    * every backend loses its medium, and so does the monitor; no node is left. The backends stay.
-   * (blk_exp_close_all, bdrv_close_all)
+   * (bdrv_close_all, and what QEMU's programs do before it)
    *
    * @throws (rejects) BlockUsageError while a job uses a node, or somebody holds or blocks one.
    */

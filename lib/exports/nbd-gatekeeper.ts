@@ -40,6 +40,10 @@ export interface GateSettings {
 /** As native/ has it: NbdPolicy::Tls. */
 const TlsPolicy = { off: 0, optional: 1, required: 2 } as const;
 
+function peerOf({ host, port, pid, uid, gid }: NativeNbdQuestion): Omit<NbdClient, 'export'> {
+  return { host, port, pid, uid, gid };
+}
+
 /** Of open servers. */
 const gatekeepers = new Set<NbdGatekeeper>();
 
@@ -47,8 +51,8 @@ export class NbdGatekeeper {
   readonly #terminator: TlsTerminator | undefined;
   readonly #authorize: NbdAuthorize | undefined;
   readonly #required: boolean;
-  /** What TLS told of clients that are connected, by their number. */
-  readonly #secured = new Map<number, NbdTlsClient>();
+  /** Connected clients with TLS, by their number; native/ sees no more of them than our end. */
+  readonly #secured = new Map<number, Omit<NbdClient, 'export'>>();
   #server: Handle = 0;
 
   /** @throws what node:tls says of a certificate or key that it cannot use. */
@@ -98,24 +102,23 @@ export class NbdGatekeeper {
     environment().binding.nbdAnswer(this.#server, client, error);
   }
 
-  async #secure({ client, socket: descriptor = -1 }: NativeNbdQuestion): Promise<void> {
+  async #secure(question: NativeNbdQuestion): Promise<void> {
+    const { client, socket: descriptor = -1 } = question;
     const terminator = this.#terminator as TlsTerminator;
-    const { socket, client: about } = await terminator.secure(descriptor);
+    const { socket, client: tls } = await terminator.secure(descriptor);
     const plain = environment().binding.nbdAnswerSecured(this.#server, client);
     if (plain < 0) {
       socket.destroy();
       return;
     }
-    this.#secured.set(client, about);
+    this.#secured.set(client, { ...peerOf(question), tls });
     socket.once('close', () => this.#secured.delete(client));
     terminator.join(socket, plain);
   }
 
   async #admit(question: NativeNbdQuestion): Promise<void> {
-    const { client, exportName, host, port, pid, uid, gid } = question;
-    const tls = this.#secured.get(client);
-    const who = Object.freeze({ export: exportName, host, port, pid, uid, gid, tls });
-    const admitted = await this.#ask(who);
+    const peer = this.#secured.get(question.client) ?? peerOf(question);
+    const admitted = await this.#ask(Object.freeze({ export: question.exportName, ...peer }));
     this.#answer(question, admitted ? 0 : Errno.EACCES);
   }
 

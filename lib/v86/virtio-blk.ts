@@ -160,7 +160,8 @@ export class VirtioBlk {
 
   #takeRequests(): void {
     const queue = this.#virtio.queues[0];
-    while (queue?.has_request()) {
+    // A queue has no more than that; a guest that offers more, or resets meanwhile, waits.
+    while (this.#pending < QUEUE_SIZE && queue?.has_request()) {
       const chain = queue.pop_request();
       if (!chainIsSane(chain, this.#memory(), MAX_DATA_BYTES)) {
         this.#virtio.needs_reset();
@@ -189,6 +190,7 @@ export class VirtioBlk {
       queue?.flush_replies();
     }
     this.#pending -= 1;
+    if (this.#pending === QUEUE_SIZE - 1) this.#takeRequests();
     if (this.#pending === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 }

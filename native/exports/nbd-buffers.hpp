@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstddef>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -22,7 +23,7 @@ class NbdBuffers {
     const std::size_t size = std::bit_ceil(bytes < kPage ? kPage : bytes);
     std::vector<aio::AlignedBuffer>& kept = kept_[class_of(size)];
     if (kept.empty()) {
-      return aio::AlignedBuffer::allocate(size, kPage);
+      return zeroed(size);
     }
     aio::AlignedBuffer buffer = std::move(kept.back());
     kept.pop_back();
@@ -40,6 +41,16 @@ class NbdBuffers {
  private:
   static constexpr std::size_t kPage = 4096;
   static constexpr std::size_t kClasses = 16;  // up to 128 MiB
+
+  /// Some drivers leave memory as it is (null-co), and what others had in it is no client's
+  /// business. A buffer that was given back holds what this client has seen or sent.
+  static aio::AlignedBuffer zeroed(std::size_t size) {
+    aio::AlignedBuffer buffer = aio::AlignedBuffer::allocate(size, kPage);
+    if (buffer) {
+      std::memset(buffer.data(), 0, size);
+    }
+    return buffer;
+  }
 
   static std::size_t class_of(std::size_t size) {
     return static_cast<std::size_t>(std::countr_zero(size / kPage));

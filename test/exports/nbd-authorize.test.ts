@@ -29,7 +29,6 @@ describe('nbd: authorize', () => {
             gid: process.getgid?.(),
             host: undefined,
             port: undefined,
-            tls: undefined,
           },
         ]);
         expect(Object.isFrozen(asked[0])).toBe(true);

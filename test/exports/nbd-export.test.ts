@@ -274,6 +274,31 @@ describe('nbd: exports', () => {
     await blockdevDel(node);
   });
 
+  test('nbd: a driver that leaves memory as it is shows nothing of what other clients sent', async () => {
+    const node = freshName();
+    await blockdevAdd({ driver: 'null-co', 'node-name': node, size: SIZE });
+    const server = await listen();
+    await server.addExport({ id: 'e1', 'node-name': node, writable: true });
+    const secret = await NbdClient.ready(server.address, node);
+    const data = Buffer.alloc(BLOCK, 0xaa);
+    for (let count = 0; count < 16; count += 1) {
+      secret.sendRequest({ command: Command.write, data });
+    }
+    for (let count = 0; count < 16; count += 1) await secret.answer();
+    await secret.disconnect();
+    await until(() => server.connections === 0);
+    const curious = await NbdClient.ready(server.address, node);
+    for (let count = 0; count < 16; count += 1) {
+      curious.sendRequest({ command: Command.read, length: BLOCK });
+    }
+    for (let count = 0; count < 16; count += 1) {
+      expect((await curious.answer()).data).toEqual(Buffer.alloc(BLOCK));
+    }
+    await curious.disconnect();
+    await server.close();
+    await blockdevDel(node);
+  });
+
   test('EXP-12: the end of all backends removes the exports first, clients and all', async () => {
     const node = freshName();
     await blockdevAdd({ driver: 'null-co', 'node-name': node, size: SIZE });

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { type NbdServer, NbdServer as Server } from '../../lib/index.js';
+import { type NbdServer, NbdServer as Server, type NbdClient as Who } from '../../lib/index.js';
 import { type Authority, authority, sharedKey } from '../support/certificates.js';
 import { image } from '../support/images.js';
 import { scratchFolder } from '../support/matrix.js';
@@ -131,8 +131,8 @@ describeWith(['openssl', 'nbdinfo', 'nbdcopy', 'qemu-io', 'qemu-img'], 'tls', ()
     const seen: unknown[] = [];
     const settings = {
       tls: { psk: { [identity]: key } },
-      authorize: ({ tls }: { tls?: { identity?: string | undefined } | undefined }) => {
-        seen.push(tls?.identity);
+      authorize: ({ host, tls }: Who) => {
+        seen.push(`${tls?.identity} ${tls?.protocol} ${host}`);
         return true;
       },
     };
@@ -146,7 +146,7 @@ describeWith(['openssl', 'nbdinfo', 'nbdcopy', 'qemu-io', 'qemu-img'], 'tls', ()
       expect((await client('nbdinfo', refused)).code).not.toBe(0);
       expect((await client('nbdinfo', uri)).code).toBe(0);
     });
-    expect(new Set(seen)).toEqual(new Set([identity]));
+    expect(new Set(seen)).toEqual(new Set([`${identity} TLSv1.3 127.0.0.1`]));
   });
 
   test('tls: nothing but TLS and ABORT is answered before it, and no name is told', () =>

@@ -153,6 +153,22 @@ onEveryEngineAndHome((context) => {
     expect(probe('n').calls('flush')).toBe(1);
   });
 
+  test('v86: a guest that does not wait has as much under way as its queue is long', async () => {
+    await using blk = await open();
+    const device = await VirtioBlk.attach(emulator(), blk);
+    const driver = probe('n');
+    driver.hold('pread', 'tag');
+    const chains = Array.from({ length: 300 }, () => request(Type.in, 0, undefined, SECTOR));
+    const answered = run(device, ...chains);
+    FakeVirtio.latest.reset();
+    FakeVirtio.latest.send();
+    await until(() => driver.held('tag') === 128);
+    expect(device.pending).toBe(128);
+    driver.release('tag');
+    expect((await answered).slice(128)).toEqual(new Array(172).fill(OK));
+    expect(FakeVirtio.latest.broken).toBe(0);
+  });
+
   test('v86: a guest that cannot flush, or switched the cache off, writes through', async () => {
     await using blk = await open();
     const device = await VirtioBlk.attach(emulator(), blk);
