@@ -35,6 +35,11 @@ aio::Detached note_end(aio::Task<block::Status> task, bool* done) {
 // those that only writable ones have.
 std::uint16_t flags_of(const ExportFacts& facts) { return facts.read_only ? 0x50f : 0xd6d; }
 
+void end_section_of(block::Backend& backend) {
+  backend.announce_end();
+  backend.quiesce_end();
+}
+
 }  // namespace
 
 std::unique_ptr<World> World::make(aio::EngineChoice choice) {
@@ -113,16 +118,24 @@ void World::add_exports() {
   }
 }
 
+// At any moment there is an export of each name.
 void World::replace_exports() {
-  for (const auto& item : exports_) {
+  const auto old = std::exchange(exports_, {});
+  const bool was_in_section = std::exchange(in_section_, false);
+  for (const auto& item : old) {
     server_->table().remove(*item);
+  }
+  add_exports();
+  for (const auto& item : old) {
     item->hang_up();
   }
   turn();
-  end_section();
-  removed_.insert(removed_.end(), exports_.begin(), exports_.end());
-  exports_.clear();
-  add_exports();
+  for (const auto& item : old) {
+    if (was_in_section) {
+      end_section_of(item->backend());
+    }
+  }
+  removed_.insert(removed_.end(), old.begin(), old.end());
 }
 
 void World::forget_removed() {
@@ -210,8 +223,7 @@ void World::end_section() {
   }
   in_section_ = false;
   for (const auto& item : exports_) {
-    item->backend().announce_end();
-    item->backend().quiesce_end();
+    end_section_of(item->backend());
   }
 }
 
