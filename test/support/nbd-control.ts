@@ -1,6 +1,6 @@
 // What the control side of an export may do at any time, over and over, while clients use it.
 import { setTimeout } from 'node:timers/promises';
-import { type AioContext, blockResize, drainedAll, type NbdExport } from '../../lib/index.js';
+import { AioContext, blockResize, drainedAll, type NbdExport } from '../../lib/index.js';
 import { codeOf } from './requests.js';
 
 /** How often each was done. */
@@ -10,12 +10,6 @@ export interface ControlRounds {
   limits: number;
   refusals: number;
   moves: number;
-}
-
-export interface ControlLoop {
-  readonly rounds: Readonly<ControlRounds>;
-  /** Resolves after the round that is under way; rejects with what went wrong in any. */
-  stop(): Promise<ControlRounds>;
 }
 
 /** Milliseconds between two actions, for clients that share the processor. */
@@ -52,10 +46,15 @@ async function resize(item: NbdExport, rounds: ControlRounds): Promise<void> {
 }
 
 /**
- * Drained sections of the export and of everything, limits on and off, a resize that is refused, and
- * a move to the next of the contexts.
+ * While `body` runs: drained sections of the export and of everything, limits on and off, a resize
+ * that is refused, and a move to the next of the contexts, over and over. Everything was done, and the
+ * graph is in the main context, when it resolves.
  */
-export function controlLoop(item: NbdExport, contexts: readonly AioContext[]): ControlLoop {
+export async function underControl(
+  item: NbdExport,
+  contexts: readonly AioContext[],
+  body: () => Promise<void>,
+): Promise<void> {
   const rounds: ControlRounds = {
     sections: 0,
     sectionsOfAll: 0,
@@ -78,12 +77,14 @@ export function controlLoop(item: NbdExport, contexts: readonly AioContext[]): C
   };
   const running = loop();
   running.catch(() => {});
-  return {
-    rounds,
-    stop: async () => {
-      stopped = true;
-      await running;
-      return rounds;
-    },
-  };
+  try {
+    await body();
+  } finally {
+    stopped = true;
+    await running;
+    await item.backend.setContext(AioContext.main);
+  }
+  for (const [what, count] of Object.entries(rounds)) {
+    if (count === 0) throw new Error(`the control side did no ${what}`);
+  }
 }

@@ -29,7 +29,7 @@ const fioOptions = ({ offset, length }: Region, seed: number): string[] => [
   ...['--name=job', `--offset=${offset}`, `--size=${length}`, `--bs=${BLOCK}`],
   ...['--iodepth=16', '--verify=crc32c', '--verify_fatal=1', `--randseed=${seed}`],
   // Or it would leave a file where it was started.
-  ...['--verify_state_save=0', '--verify_header_seed=0', '--output-format=json'],
+  ...['--verify_state_save=0', '--output-format=json', '--rw=randwrite'],
 ];
 
 interface FioJob {
@@ -47,13 +47,13 @@ function jobIn(json: string): FioJob {
 
 /** Writes every block in random order, and verifies them all. */
 export async function fioWrites(uri: string, region: Region, seed: number): Promise<FioJob> {
-  const options = ['--ioengine=nbd', `--uri=${uri}`, '--rw=randwrite', '--do_verify=1'];
+  const options = ['--ioengine=nbd', `--uri=${uri}`, '--do_verify=1'];
   return jobIn(await must('fio', ...options, ...fioOptions(region, seed)));
 }
 
 /** Verifies in the image what fio has written. */
 export async function fioVerifies(filename: string, region: Region, seed: number): Promise<FioJob> {
-  const options = ['--ioengine=psync', `--filename=${filename}`, '--rw=read'];
+  const options = ['--ioengine=psync', `--filename=${filename}`, '--verify_only=1'];
   return jobIn(await must('fio', ...options, ...fioOptions(region, seed)));
 }
 
