@@ -13,7 +13,10 @@ export const sanitizers = ['address', 'thread', 'undefined', 'coverage'];
 /** The folder that BLOCK_BACKEND_PREBUILD names; its build/Release holds the binaries. */
 export const buildRoot = (sanitize) => (sanitize ? inRoot('san', sanitize) : root);
 
-/** Builds the addon and, with `tests`, the test binary. */
+/** What is built for the tests only. */
+const testPrograms = ['block_backend_test', 'block_backend_fuzz'];
+
+/** Builds the addon and, with `tests`, the programs of the tests. */
 export async function buildNative({ sanitize = '', compiler, tests = true } = {}) {
   const cxx = compiler ?? 'g++';
   const out = join(buildRoot(sanitize), 'build');
@@ -33,7 +36,7 @@ export async function buildNative({ sanitize = '', compiler, tests = true } = {}
   };
   const last = readStamp(stampFile);
   const sameConfiguration = last.configuration === next.configuration;
-  const outputs = ['block_backend.node', ...(tests ? ['block_backend_test'] : [])];
+  const outputs = ['block_backend.node', ...(tests ? testPrograms : [])];
   if (
     sameConfiguration &&
     last.addon === next.addon &&
@@ -51,7 +54,7 @@ export async function buildNative({ sanitize = '', compiler, tests = true } = {}
   args.push(`--CDSANITIZE=${sanitize}`);
   if (!tests) args.push('--target', 'block_backend');
   await mustRunNode('the C++ build', tools.cmakeJs, args);
-  // If the addon did not change, neither did what the test binary was made of.
+  // If the addon did not change, neither did what the tests' programs were made of.
   writeStamp(stampFile, {
     ...next,
     tests: next.tests ?? (sameConfiguration ? last.tests : undefined),

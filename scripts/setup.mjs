@@ -16,6 +16,12 @@ const hasHeader = (name, ...first) =>
 const hasLibrary = (name) =>
   capture(which('g++') ?? 'c++', [`-print-file-name=${name}`])?.startsWith('/') ?? false;
 
+// Debian's python3 has what its packages bring, whichever comes first in the path.
+const hasPythonModule = (name) =>
+  ['python3', '/usr/bin/python3'].some(
+    (python) => capture(python, ['-c', `import ${name}`]) !== undefined,
+  );
+
 const program = (name, debian = name) => ({ name, debian, present: () => Boolean(which(name)) });
 
 const toBuild = [
@@ -39,6 +45,7 @@ const optional = [
   program('qemu-storage-daemon', 'qemu-system-common'),
   program('qemu-system-x86_64', 'qemu-system-x86'),
   program('nbdcopy', 'libnbd-bin'),
+  { name: "Python's nbd", debian: 'python3-libnbd', present: () => hasPythonModule('nbd') },
   program('fio'),
   program('strace'),
 ];

@@ -108,6 +108,25 @@ bool DirtyBitmap::is_dirty(std::int64_t offset) const {
   return (words_[static_cast<std::size_t>(chunk / kBits)] >> chunk % kBits & 1) != 0;
 }
 
+// A word at a time: a bitmap may have billions of chunks that are alike.
+std::int64_t DirtyBitmap::next_change(std::int64_t offset, std::int64_t end) const {
+  const std::uint64_t as_they_are = is_dirty(offset) ? ~std::uint64_t{0} : 0;
+  const auto limit = static_cast<std::uint64_t>(end);
+  std::uint64_t chunk = static_cast<std::uint64_t>(offset) / granularity_;
+  while (chunk < limit / granularity_ + 1) {
+    const std::uint64_t word = chunk / kBits;
+    // What is outside of the node is clean.
+    const std::uint64_t bits = word < words_.size() ? words_[static_cast<std::size_t>(word)] : 0;
+    const std::uint64_t others = (bits ^ as_they_are) >> chunk % kBits;
+    if (others != 0) {
+      chunk += static_cast<std::uint64_t>(std::countr_zero(others));
+      break;
+    }
+    chunk = (word + 1) * kBits;
+  }
+  return static_cast<std::int64_t>(std::min(limit, chunk * granularity_));
+}
+
 bool DirtyBitmaps::is_read_only() const {
   return std::any_of(bitmaps_.begin(), bitmaps_.end(),
                      [](const auto& bitmap) { return bitmap->is_read_only(); });

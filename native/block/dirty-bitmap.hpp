@@ -43,6 +43,8 @@ class DirtyBitmap {
   /// What is dirty in `other`, of whatever granularity, is dirty here as well.
   void merge(const DirtyBitmap& other);
   bool is_dirty(std::int64_t offset) const;
+  /// Where the first chunk begins that is not as that of `offset`, or `end`, whichever comes first.
+  std::int64_t next_change(std::int64_t offset, std::int64_t end) const;
 
  private:
   DirtyBitmap(std::string name, std::uint32_t granularity, bool recording);

@@ -88,13 +88,13 @@ int NbdStatus::look_up(const std::string& bitmap) {
   if (found == nullptr || found->is_inconsistent()) {
     return -EINVAL;
   }
-  const std::uint64_t end = request_.header.offset + request_.header.length;
-  const std::uint64_t granularity = found->granularity();
+  const auto end = static_cast<std::int64_t>(request_.header.offset + request_.header.length);
+  auto at = static_cast<std::int64_t>(request_.header.offset);
   extents_.clear();
-  for (std::uint64_t at = request_.header.offset; at < end;) {
-    const std::uint64_t next = std::min(end, (at / granularity + 1) * granularity);
-    const bool dirty = found->is_dirty(static_cast<std::int64_t>(at));
-    if (!add(next - at, dirty ? nbd::kStateDirty : 0)) {
+  while (at < end) {
+    const std::int64_t next = found->next_change(at, end);
+    const std::uint32_t state = found->is_dirty(at) ? nbd::kStateDirty : 0;
+    if (!add(static_cast<std::uint64_t>(next - at), state)) {
       break;
     }
     at = next;

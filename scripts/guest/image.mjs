@@ -1,5 +1,6 @@
-// The guest of the v86 demonstration and its tests: SeaBIOS, SYSLINUX, Debian's kernel for old PCs and
-// busybox, on a disk of 32 MiB. Made on first use and kept.
+// The guest of the v86 demonstration and of the tests: SeaBIOS, SYSLINUX, Debian's kernel for old PCs
+// and busybox, on a disk of 32 MiB, and beside it for machines that load a kernel by themselves. Made
+// on first use and kept.
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -40,8 +41,8 @@ const PROGRAMS = {
   debugfs: 'e2fsprogs', // for whoever looks at what the guest wrote
 };
 // The time stamp counter of a machine in JavaScript is what the host makes of it.
-const KERNEL = 'console=ttyS0 quiet nokaslr mitigations=off tsc=reliable panic=-1';
-const SYSLINUX = `DEFAULT guest\nLABEL guest\nKERNEL vmlinuz\nAPPEND initrd=initrd.gz ${KERNEL}\n`;
+export const KERNEL_ARGUMENTS = 'console=ttyS0 quiet nokaslr mitigations=off tsc=reliable panic=-1';
+const SYSLINUX = `DEFAULT guest\nLABEL guest\nKERNEL vmlinuz\nAPPEND initrd=initrd.gz ${KERNEL_ARGUMENTS}\n`;
 
 const home = inRoot('node_modules/.cache/block-backend/guest');
 
@@ -101,22 +102,24 @@ function makeInitramfs(unpacked, file) {
 }
 
 /** A FAT file system without partitions, whose boot sector loads the kernel. */
-function makeDisk(unpacked, file) {
-  const initramfs = join(home, 'initrd.gz');
-  makeInitramfs(unpacked, initramfs);
+function makeDisk({ kernel, initramfs }, file) {
   writeFileSync(join(home, 'syslinux.cfg'), SYSLINUX);
   writeFileSync(file, '');
   truncateSync(file, DISK_BYTES);
   mustRun('mkfs.fat', ['-F', '16', file]);
-  mustRun('mcopy', ['-i', file, only(join(unpacked, 'boot'), /^vmlinuz/), '::vmlinuz']);
-  mustRun('mcopy', ['-i', file, initramfs, 'syslinux.cfg', '::']);
+  mustRun('mcopy', ['-i', file, kernel, initramfs, 'syslinux.cfg', '::']);
   mustRun('syslinux', ['--install', file]);
 }
 
-/** Paths of the parts: `{ disk, bios, vgaBios }`. Takes seconds, and a network, the first time. */
+/**
+ * Paths of the parts: `{ disk, kernel, initramfs, bios, vgaBios }`. Takes seconds, and a network, the
+ * first time.
+ */
 export async function guestImage() {
   const parts = {
     disk: join(home, 'boot.img'),
+    kernel: join(home, 'vmlinuz'),
+    initramfs: join(home, 'initrd.gz'),
     bios: join(home, 'bios.bin'),
     vgaBios: join(home, 'vgabios.bin'),
   };
@@ -133,7 +136,9 @@ export async function guestImage() {
   unpackPackages(DEBIAN, apt, unpacked);
   copyFileSync(join(unpacked, 'usr/share/seabios/bios-256k.bin'), parts.bios);
   copyFileSync(join(unpacked, 'usr/share/seabios/vgabios-stdvga.bin'), parts.vgaBios);
-  makeDisk(unpacked, `${parts.disk}.new`);
+  copyFileSync(only(join(unpacked, 'boot'), /^vmlinuz/), parts.kernel);
+  makeInitramfs(unpacked, parts.initramfs);
+  makeDisk(parts, `${parts.disk}.new`);
   renameSync(`${parts.disk}.new`, parts.disk);
   for (const folder of [apt, unpacked]) rmSync(folder, { recursive: true });
   writeStamp(stamp, { recipe });

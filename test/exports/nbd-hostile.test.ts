@@ -2,33 +2,28 @@ import { readFileSync } from 'node:fs';
 import type { NbdServer } from '../../lib/index.js';
 import { image } from '../support/images.js';
 import { served } from '../support/nbd.js';
-import { Command, NbdClient, numbers, Option, text } from '../support/nbd-client.js';
+import {
+  Command,
+  Flag,
+  NbdClient,
+  numbers,
+  Option,
+  Reply,
+  type RequestFields,
+  text,
+  WireError,
+} from '../support/nbd-client.js';
+import { DISK, survives } from '../support/nbd-survival.js';
 import { chooseSeed, randomNumbers } from '../support/random.js';
 import { turn, until } from '../support/waiting.js';
 
-const SIZE = 1 << 20;
-const BLOCK = 4096;
+const SIZE = DISK;
 const seed = chooseSeed();
 
-async function withDisk(
+function withDisk(
   body: (server: NbdServer, name: string, filename: string) => Promise<void>,
-  settings = {},
 ): Promise<void> {
-  const filename = image(SIZE);
-  await served(
-    filename,
-    async ({ server, item }) => {
-      await body(server, item.name, filename);
-      // Whatever happened: the next client is served, and nothing of the others is left.
-      const last = await NbdClient.ready(server.address, item.name);
-      expect((await last.request({ command: Command.read, length: BLOCK })).error).toBe(0);
-      await last.disconnect();
-      await until(() => server.connections === 0 && item.clients === 0);
-      expect(item.backend.inFlight).toBe(0);
-    },
-    {},
-    settings,
-  );
+  return survives(({ server, item, filename }) => body(server, item.name, filename));
 }
 
 /** A request as bytes. */
@@ -40,21 +35,6 @@ function requestBytes(command: number, length: number, data = Buffer.alloc(0)): 
 }
 
 describe('nbd: clients that mean harm', () => {
-  test('nbd: 500 connections, most of which say nothing', () =>
-    withDisk(
-      async (server, name) => {
-        const silent = await Promise.all(
-          Array.from({ length: 500 }, () => NbdClient.connect(server.address)),
-        );
-        await until(() => server.connections === 500);
-        const client = await NbdClient.ready(server.address, name);
-        expect((await client.request({ command: Command.read, length: BLOCK })).error).toBe(0);
-        for (const one of silent) one.destroy();
-        await client.disconnect();
-      },
-      { maxConnections: 0 },
-    ));
-
   test(`nbd: random bytes instead of a handshake, of options and of requests (seed ${seed})`, () =>
     withDisk(async (server, name) => {
       const below = randomNumbers(seed);
@@ -120,6 +100,82 @@ describe('nbd: clients that mean harm', () => {
       // A write that has not come whole has not happened.
       expect(readFileSync(filename).equals(before)).toBe(true);
     }));
+
+  test('nbd: options whose data, names or lists are longer than they can be are refused, or end the connection', () =>
+    withDisk(async (server, name) => {
+      const tooMuch = Buffer.alloc(64 * 1024 + 1);
+      const client = await NbdClient.greeted(server.address);
+      for (const option of [...Object.values(Option), 77]) {
+        if (option === Option.exportName) continue;
+        const [refused] = await client.option(option, tooMuch);
+        expect([option, refused?.type]).toEqual([option, Reply.tooBig]);
+      }
+      await client.agree(Option.structuredReply);
+      const most = 2 ** 32 - 1;
+      for (const [option, data] of [
+        [Option.info, numbers([32, most])],
+        [Option.go, Buffer.concat([text(name), numbers([16, 65535])])],
+        [Option.listMetaContext, Buffer.concat([text(name), numbers([32, most])])],
+        [Option.setMetaContext, Buffer.concat([text(name), numbers([32, 1], [32, most])])],
+      ] as const) {
+        const replies = await client.option(option, data);
+        expect([option, replies.map(({ type }) => type)]).toEqual([option, [Reply.invalid]]);
+      }
+      expect((await client.go(name)).at(-1)?.type).toBe(Reply.ack);
+      await client.disconnect();
+      // It has no way to say no.
+      const named = await NbdClient.greeted(server.address);
+      named.sendOption(Option.exportName, tooMuch);
+      await named.ended();
+      const announced = await NbdClient.greeted(server.address);
+      announced.send(numbers([64, 0x49484156454f5054n], [32, Option.go], [32, most]));
+      await announced.ended();
+      // Not all at once, either.
+      const patient = await NbdClient.greeted(server.address);
+      for (let count = 0; count < 600; count += 1) patient.sendOption(Option.list, tooMuch);
+      await patient.ended();
+    }));
+
+  test.each([{}, { structured: true }, { extended: true }])(
+    'nbd: requests for more than there is, or can be, are refused, and the connection goes on (%j)',
+    (style) =>
+      withDisk(async (server, name) => {
+        const client = await NbdClient.ready(server.address, name, {
+          ...style,
+          ...('structured' in style || 'extended' in style
+            ? { contexts: ['base:allocation'] }
+            : {}),
+        });
+        const most = client.extended ? 2n ** 64n - 1n : 2n ** 32n - 1n;
+        const last = 2n ** 64n - 1n;
+        const wrong: RequestFields[] = [
+          Command.read,
+          Command.trim,
+          Command.cache,
+          Command.writeZeroes,
+          Command.blockStatus,
+        ].flatMap((command) => [
+          { command, length: most },
+          { command, offset: last, length: most },
+          { command, offset: last - 4095n, length: 8192 },
+          { command, offset: 2n ** 63n, length: 4096 },
+          { command, offset: SIZE, length: 1 },
+        ]);
+        for (const fields of wrong) {
+          const { error } = await client.request(fields);
+          expect([WireError.EINVAL, WireError.ENOSPC]).toContain(error);
+        }
+        const flags = client.extended ? Flag.payloadLength : 0;
+        const beyond = { command: Command.write, flags, offset: last, data: Buffer.alloc(512) };
+        expect((await client.request(beyond)).error).toBe(WireError.ENOSPC);
+        expect((await client.request({ command: Command.read, length: 512 })).error).toBe(0);
+        // Longer than any write may be: what comes of it is thrown away.
+        client.sendRequest({ command: Command.write, flags, length: most });
+        client.send(Buffer.alloc(3 * SIZE, 5));
+        await turn();
+        client.destroy();
+      }),
+  );
 
   test('nbd: a client that sends one byte at a time is served like any other', () =>
     withDisk(async (server, name) => {

@@ -28,6 +28,17 @@ void touch(std::set<std::int64_t>& chunks, std::int64_t offset, std::int64_t byt
   }
 }
 
+/// Chunk by chunk.
+std::int64_t change_after(const std::set<std::int64_t>& chunks, std::int64_t offset,
+                          std::int64_t end, std::int64_t granularity) {
+  const bool dirty = chunks.contains(offset / granularity);
+  std::int64_t chunk = offset / granularity + 1;
+  while (chunk * granularity < end && chunks.contains(chunk) == dirty) {
+    ++chunk;
+  }
+  return std::min(end, chunk * granularity);
+}
+
 }  // namespace
 
 TEST_CASE("dirty bitmap: marks, lengths and merges are those of a set of chunks") {
@@ -71,6 +82,10 @@ TEST_CASE("dirty bitmap: marks, lengths and merges are those of a set of chunks"
       REQUIRE(bitmap->count() == chunks.size() * static_cast<std::uint64_t>(granularity));
       const std::int64_t probe = below(400'000);
       REQUIRE(bitmap->is_dirty(probe) == (probe < length && chunks.contains(probe / granularity)));
+      if (probe < length) {
+        const std::int64_t end = probe + 1 + below(length - probe);
+        REQUIRE(bitmap->next_change(probe, end) == change_after(chunks, probe, end, granularity));
+      }
     }
   }
 }
