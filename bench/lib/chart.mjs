@@ -24,10 +24,10 @@ const STYLE = `text { font: 12px system-ui, sans-serif; fill: #57606a }
   text { fill: #adb5bd } .interval, .target { stroke: #dee2e6 }
 }`;
 
-const escape = (text) =>
+const escaped = (text) =>
   text.replace(/[&<>]/g, (one) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[one]);
 const text = (x, y, content, attributes = '') =>
-  `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${escape(content)}</text>`;
+  `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${escaped(content)}</text>`;
 const line = (x1, y1, x2, y2, name) =>
   `<path d="M${x1.toFixed(1)} ${y1.toFixed(1)}L${x2.toFixed(1)} ${y2.toFixed(1)}" class="${name}"/>`;
 

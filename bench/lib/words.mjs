@@ -14,8 +14,7 @@ const ABSOLUTE = {
   calls: whole,
 };
 
-export const absolute = ({ metric }, value) =>
-  value === undefined ? '' : ABSOLUTE[metric](value);
+export const absolute = ({ metric }, value) => (value === undefined ? '' : ABSOLUTE[metric](value));
 
 function number(unit, value) {
   return unit === 'B' || unit === '' ? whole(value) : digits(value);

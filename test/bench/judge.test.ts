@@ -6,7 +6,14 @@ import { evaluate } from '../support/evaluate';
 
 const OURS = { side: 'block-backend', api: 'promise', memory: 'pool' };
 const PEER = { side: 'fio', api: 'C', memory: 'fixed buffers' };
-const RATIO = { name: 'a row', ours: OURS, theirs: PEER, metric: 'iops', compare: 'ratio', unit: 'x' };
+const RATIO = {
+  name: 'a row',
+  ours: OURS,
+  theirs: PEER,
+  metric: 'iops',
+  compare: 'ratio',
+  unit: 'x',
+};
 
 interface Judged {
   readonly value: number;
@@ -67,7 +74,11 @@ describe('judging', () => {
 describe('the check', () => {
   const record = { ratios: { least: 2, most: 2 } };
   const row = (name: string, low: number, high: number, target?: object): object => ({
-    ...{ name, compare: 'ratio', value: (low + high) / 2, interval: { low, high }, target },
+    name,
+    compare: 'ratio',
+    value: (low + high) / 2,
+    interval: { low, high },
+    target,
   });
   const atMost = { at: 'at most', value: 3 };
   const check = (rows: object[], known: object | null = record): Promise<unknown> =>
@@ -138,6 +149,8 @@ describe('the check', () => {
   test('bench: a machine without a record is no error', async () => {
     const file = '/absent/machine.json';
     expect(existsSync(file)).toBe(false);
-    expect(await evaluate('bench/lib/recorded.mjs', 'm.readRecord(input) ?? null', file)).toBeNull();
+    expect(
+      await evaluate('bench/lib/recorded.mjs', 'm.readRecord(input) ?? null', file),
+    ).toBeNull();
   });
 });

@@ -26,8 +26,7 @@ describeWith(['gcc'], 'limit', () => {
     program = (await promisify(execFile)(process.execPath, args, options)).stdout;
   });
 
-  const limit = (...args: string[]) =>
-    promisify(execFile)(program, args, { env: foreignEnv() });
+  const limit = (...args: string[]) => promisify(execFile)(program, args, { env: foreignEnv() });
   const failure = (...args: string[]): Promise<Failed> =>
     limit(...args).then(
       () => ({ code: 0, stderr: '' }),

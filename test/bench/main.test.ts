@@ -85,10 +85,10 @@ describe('npm run bench', () => {
     expect(few.stderr).toContain('--check needs at least 7 pairs, not 6');
     await withFolder(async (folder) => {
       const file = join(folder, 'results.json');
-      const row = {
-        ...{ name: 'x', api: 'sync', memory: 'pool', metric: 'ms', compare: 'value', unit: 'ms' },
-        ...{ value: 5, ours: 5, pairs: 7, interval: { low: 4, high: 6 }, cpu_us_per_io: {} },
-      };
+      const form = { name: 'x', api: 'sync', memory: 'pool' };
+      const kind = { metric: 'ms', compare: 'value', unit: 'ms' };
+      const found = { value: 5, ours: 5, pairs: 7, interval: { low: 4, high: 6 } };
+      const row = { ...form, ...kind, ...found, cpu_us_per_io: {} };
       const results = (value: number): string =>
         JSON.stringify({ pairs: 7, rows: [{ ...row, target: { at: 'at most', value } }] });
       writeFileSync(file, results(4.5));
