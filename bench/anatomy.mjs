@@ -82,7 +82,8 @@ function parse() {
     .opts();
 }
 
-async function measure({ only, requests }) {
+/** `onFound` hears of each program when it is done: all of them take minutes under valgrind. */
+async function measure({ only, requests }, onFound) {
   const all = await subjects();
   const wanted = all.filter(
     ({ name, needs }) => name.includes(only) && (needs === undefined || isInstalled(needs)),
@@ -91,7 +92,10 @@ async function measure({ only, requests }) {
   try {
     return await withImage(IMAGE_BYTES, async (image) => {
       const found = [];
-      for (const subject of wanted) found.push(await examine(subject, image, folder, requests));
+      for (const subject of wanted) {
+        found.push(await examine(subject, image, folder, requests));
+        onFound(found);
+      }
       return found;
     });
   } finally {
@@ -99,13 +103,16 @@ async function measure({ only, requests }) {
   }
 }
 
+const jsonOf = (rows) => `${JSON.stringify({ rows }, undefined, 2)}\n`;
+
 async function main() {
   const options = parse();
-  const rows = await measure(options);
-  const text = `${JSON.stringify({ rows }, undefined, 2)}\n`;
-  if (options.json === true) process.stdout.write(text);
+  const { json } = options;
+  const rows = await measure(options, (found) => {
+    if (typeof json === 'string') writeFileSync(json, jsonOf(found));
+  });
+  if (json === true) process.stdout.write(jsonOf(rows));
   else printTable(HEAD, rows.map(cells));
-  if (typeof options.json === 'string') writeFileSync(options.json, text);
   if (options.page) fill('anatomy', markdownTable(HEAD, rows.map(cells)));
 }
 

@@ -34,10 +34,11 @@ function cells(row) {
 }
 
 function footnote({ pairs, seconds }) {
-  return `Medians of ${pairs} pairs of runs in turns, ${seconds} s each; cached file, raw over file, accounted.
-Interval of the median by order statistics${pairs < 6 ? ' (too few pairs for 95 %: the whole range)' : ''}; CPU: microseconds per request, of all
-threads and the kernel. "timer": p99 lateness of a 1 ms interval, and what it is above that of
-an idle process.
+  const runs = pairs === 1 ? 'One pair' : `Medians of ${pairs} pairs`;
+  const few = pairs < 6 ? ' (too few pairs for 95 %: the whole range)' : '';
+  return `${runs} of runs in turns, ${seconds} s each; cached file, raw over file, accounted. Interval of
+the median by order statistics${few}. CPU: microseconds per request, of all threads and the kernel.
+"timer": p99 lateness of a 1 ms interval, and what it is above that of an idle process.
 `;
 }
 

@@ -63,7 +63,7 @@ describe('the page', () => {
     expect(table).toHaveLength(2 + RESULTS.rows.length);
     expect(new Set(table.map((line) => line.length)).size).toBe(1);
     expect(table[2]).toMatch(
-      /^\| fast +\| +promise, pool \| +9.50 x \| 8.64 to 10\.\d \| +at least 7 x \| +0.50 \| +\|$/,
+      /^\| fast +\| +promise, pool \| +9.50 x \| +8.64 to 10\.\d \| +at least 7 x \| +0.50 \| +\|$/,
     );
     expect(table[3]).toContain('**0.40 x**');
     expect(table[6]).toContain('skipped: fio not found');
