@@ -10,21 +10,21 @@ import { log, run } from './lib/report.mjs';
 import { printResults } from './lib/result-table.mjs';
 import { ROWS } from './rows.mjs';
 
-/** Another program that computes turns even ratios into noise. */
-function warnIfBusy() {
+/** Another program that computes turns even ratios into noise. Before any run of ours. */
+function otherLoad() {
   const [load] = loadavg();
-  if (load < availableParallelism() / 2) return;
-  log(`the load average is ${load.toFixed(1)}: results of a busy machine say little`);
+  const busy = load >= availableParallelism() / 2;
+  if (busy) log(`the load average is ${load.toFixed(1)}: results of a busy machine say little`);
+  return busy;
 }
 
 async function measure({ only, pairs, seconds, megabytes }) {
   const rows = ROWS.filter(({ name }) => name.toLowerCase().includes(only.toLowerCase()));
   if (rows.length === 0) throw new Error(`no row has '${only}' in its name`);
-  warnIfBusy();
+  const busy = otherLoad();
   const pace = { pairs, seconds };
   const results = await measureRows(rows, { ...pace, bytes: megabytes * 1024 ** 2 });
-  warnIfBusy();
-  return { ...machine(), date: new Date().toISOString(), ...pace, rows: results };
+  return { ...machine(), date: new Date().toISOString(), busy, ...pace, rows: results };
 }
 
 /** What was measured just now, or by an earlier run. */

@@ -65,7 +65,7 @@ function bar(row, y, x) {
 }
 
 /** The picture of all rows that have a ratio. */
-export function chartOf({ rows, machine, cores, node, pairs, seconds }) {
+export function chartOf({ rows, machine, cores, node, ...pace }) {
   const shown = rows.filter(({ compare, value }) => compare === 'ratio' && value !== undefined);
   const values = shown.flatMap(({ interval, value, target }) => [
     interval.low,
@@ -75,12 +75,11 @@ export function chartOf({ rows, machine, cores, node, pairs, seconds }) {
   ]);
   const { x, ticks } = scaleFor(values);
   const bottom = TOP + shown.length * ROW;
-  const runs = pairs === 1 ? 'one pair' : `medians of ${pairs} pairs`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${bottom + 12}" role="img" aria-label="Ratios to other software">`,
     `<style>${STYLE}</style>`,
     text(LABELS - 10, 22, 'block-backend to its peers', 'class="title" text-anchor="end"'),
-    text(LABELS, 22, `${runs} of runs of ${seconds} s, Node ${node}`, 'class="small"'),
+    text(LABELS, 22, `Node ${node}, ${words.pace(pace)}`, 'class="small"'),
     text(LABELS, 38, `${machine}, ${cores} cores; upright marks: targets`, 'class="small"'),
     ...ticks.map((tick) => line(x(tick), TOP - 8, x(tick), bottom, tick === 1 ? 'one' : 'grid')),
     ...ticks.map((tick) =>

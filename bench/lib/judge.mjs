@@ -22,9 +22,19 @@ function describe({ name, ours, theirs, metric, compare, unit, ...limits }) {
 }
 
 /** Of results that have it: not all sides take CPU time per request. */
-function cpuOf(results) {
-  const values = results.map((result) => result?.cpu_us_per_io).filter(Number.isFinite);
+function medianOf(results, key) {
+  const values = results.map((result) => result?.[key]).filter(Number.isFinite);
   return values.length === 0 ? undefined : median(values);
+}
+
+/** Medians of both sides. */
+function bothOf(pairs, key) {
+  const of = (side) =>
+    medianOf(
+      pairs.map((pair) => pair[side]),
+      key,
+    );
+  return { ours: of('ours'), theirs: of('theirs') };
 }
 
 export function judge(row, pairs) {
@@ -41,10 +51,8 @@ export function judge(row, pairs) {
     interval: medianInterval(values),
     ours: median(samples.map(([ours]) => ours)),
     theirs: row.theirs && median(samples.map(([, theirs]) => theirs)),
-    cpu_us_per_io: {
-      ours: cpuOf(pairs.map(({ ours }) => ours)),
-      theirs: cpuOf(pairs.map(({ theirs }) => theirs)),
-    },
+    cpu_us_per_io: bothOf(pairs, 'cpu_us_per_io'),
+    system_us_per_io: bothOf(pairs, 'system_us_per_io'),
     met: target && isMet(target, value),
     samples: pairs.map(({ ours, theirs }) => ({ ours, theirs })),
   };

@@ -42,7 +42,6 @@ const HEAD = ['row', 'form, memory', 'result', 'interval', 'target', 'CPU us', '
 function cells(row) {
   const first = [row.name, words.form(row)];
   if (row.value === undefined) return [...first, words.why(row).split('\n')[0], '', '', '', ''];
-  const { ours, theirs } = row.cpu_us_per_io;
   const { value, met } = row;
   const result = words.result(row, value);
   return [
@@ -50,15 +49,15 @@ function cells(row) {
     met === false ? `**${result}**` : result,
     words.interval(row),
     words.target(row),
-    words.cpu(ours),
-    words.cpu(theirs),
+    words.cpuWithSystem(row, 'ours'),
+    words.cpuWithSystem(row, 'theirs'),
   ];
 }
 
 /** What `npm run bench` found. */
-export function resultsText({ rows, machine, cores, node, kernel, date, pairs, seconds }) {
-  const runs = `${pairs} ${pairs === 1 ? 'pair' : 'pairs'} of runs of ${seconds} s per row`;
-  return `${machine}, ${cores} cores, Linux ${kernel}, Node ${node}, ${date.slice(0, 10)}; ${runs}.
+export function resultsText({ rows, machine, cores, node, kernel, date, ...pace }) {
+  const host = `${machine}, ${cores} cores, Linux ${kernel}, Node ${node}`;
+  return `${host}, ${date.slice(0, 10)}. Each row: ${words.pace(pace)}.
 Bold: the target is missed.
 
 ${markdownTable(HEAD, rows.map(cells))}`;

@@ -35,8 +35,20 @@ export const met = (row) => (row.met === undefined ? '' : row.met ? 'yes' : 'NO'
 
 export const cpu = (value) => (value === undefined ? '' : digits(value));
 
+/** '0.80 (0.55)': what of it the kernel takes, where that is known. */
+export function cpuWithSystem({ cpu_us_per_io: all, system_us_per_io: system }, side) {
+  if (all[side] === undefined) return '';
+  return system?.[side] === undefined ? cpu(all[side]) : `${cpu(all[side])} (${cpu(system[side])})`;
+}
+
 /** 'promise, pool' */
 export const form = ({ api, memory }) => `${api}, ${memory}`;
 
 export const why = ({ skipped, failed }) =>
   skipped === undefined ? `failed: ${failed}` : `skipped: ${skipped}`;
+
+/** '7 pairs of runs of 1.5 s' */
+export function pace({ pairs, seconds, busy }) {
+  const runs = `${pairs} ${pairs === 1 ? 'pair' : 'pairs'} of runs of ${seconds} s`;
+  return busy ? `${runs} on a busy machine: not for conclusions` : runs;
+}

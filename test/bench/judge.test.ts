@@ -27,7 +27,7 @@ const judge = (row: object, pairs: object[]): Promise<Judged> =>
 /** Pairs in which ours is so many times theirs. */
 const pairsOf = (...ratios: number[]): object[] =>
   ratios.map((ratio, index) => ({
-    ours: { iops: ratio * (index + 1), cpu_us_per_io: 1 + index },
+    ours: { iops: ratio * (index + 1), cpu_us_per_io: 1 + index, system_us_per_io: 0.5 },
     theirs: { iops: index + 1, cpu_us_per_io: 2 },
   }));
 
@@ -43,6 +43,7 @@ describe('judging', () => {
       pairs: 5,
       interval: { low: 1, high: 5, confidence: expect.any(Number) },
       cpu_us_per_io: { ours: 3, theirs: 2 },
+      system_us_per_io: { ours: 0.5 },
       target: { at: 'at least', value: 2 },
       met: true,
     });

@@ -14,7 +14,8 @@ const row = (name: string, value: number, more: object = {}): object => ({
   interval: { low: value / 1.1, high: value * 1.1 },
   ours: 2e6,
   theirs: 1e6,
-  cpu_us_per_io: { ours: 0.5 },
+  cpu_us_per_io: { ours: 0.5, theirs: 1 },
+  system_us_per_io: { ours: 0.25 },
   ...more,
 });
 
@@ -63,7 +64,7 @@ describe('the page', () => {
     expect(table).toHaveLength(2 + RESULTS.rows.length);
     expect(new Set(table.map((line) => line.length)).size).toBe(1);
     expect(table[2]).toMatch(
-      /^\| fast +\| +promise, pool \| +9.50 x \| +8.64 to 10\.\d \| +at least 7 x \| +0.50 \| +\|$/,
+      /^\| fast +\| +promise, pool \| +9.50 x \| +8.64 to 10\.\d \| +at least 7 x \| 0.50 \(0.25\) \| +1.00 \|$/,
     );
     expect(table[3]).toContain('**0.40 x**');
     expect(table[6]).toContain('skipped: fio not found');
