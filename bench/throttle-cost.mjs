@@ -4,11 +4,13 @@
 // and many, as a machine's speed changes within a second by more than that, too.
 import { BlockBackend } from 'block-backend';
 import { parseFlags } from './lib/flags.mjs';
-import { BLOCK, readLoop } from './lib/read-loop.mjs';
+import { makeLoad } from './lib/load-loop.mjs';
+import { BLOCK, randomOffsets } from './lib/offsets.mjs';
 import { log, printTable, report, run } from './lib/report.mjs';
 import { median, percentile } from './lib/statistics.mjs';
 
 const DEPTH = 32;
+const WARM_UP_MS = 300;
 const DISK = 1024 ** 3;
 /** Of the reads per second without limits and accounting. */
 const LEAST = 0.95;
@@ -45,12 +47,16 @@ async function openDisk({ limited = false, accounted = false }) {
   return blk;
 }
 
-const loopOn = (blk) =>
-  readLoop(
-    { depth: DEPTH, blocks: DISK / BLOCK },
-    (bytes) => blk.allocate(bytes),
-    (buffer, offset) => blk.pread(offset, buffer),
+/** Warmed up; runs for so many milliseconds and gives the reads per second. */
+async function loopOn(blk) {
+  const run = makeLoad(
+    { depth: DEPTH, nextOffset: randomOffsets(DISK / BLOCK) },
+    () => blk.allocate(BLOCK),
+    () => (buffer, offset) => blk.pread(offset, buffer),
   );
+  await run(WARM_UP_MS);
+  return async (milliseconds) => (await run(milliseconds)).iops;
+}
 
 /** That the feature was on and did nothing. */
 function checkFeature(blk, { limited, accounted }) {

@@ -1,13 +1,21 @@
-// The file that all sides read.
+// The files that all sides read and write.
 import { randomFillSync } from 'node:crypto';
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fdatasyncSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const CHUNK = 4 * 1024 ** 2;
 
-/** Runs `body` with a file of random bytes, all of it allocated, and removes it afterwards. */
-export async function withImage(bytes, body) {
+/** Runs `body` with a folder, and removes it afterwards. */
+async function withFolder(body) {
   const folder = mkdtempSync(join(tmpdir(), 'blk-bench-'));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   const end = () => process.exit(130);
@@ -15,15 +23,33 @@ export async function withImage(bytes, body) {
   process.once('SIGINT', end);
   process.once('SIGTERM', end);
   try {
-    const filename = join(folder, 'image.raw');
-    fill(filename, bytes);
-    return await body(filename);
+    return await body(folder);
   } finally {
     remove();
   }
 }
 
-function fill(filename, bytes) {
+/** Runs `body` with a file of random bytes, all of it allocated, and removes it afterwards. */
+export function withImage(bytes, body) {
+  return withFolder((folder) => body(filled(join(folder, 'image.raw'), bytes)));
+}
+
+/**
+ * Runs `body` with such files, made when they are first asked for: `read()` gives the one that is only
+ * read, `written()` the one that is written to.
+ */
+export function withImages(bytes, body) {
+  return withFolder((folder) => {
+    const made = new Map();
+    const make = (name) => {
+      if (!made.has(name)) made.set(name, filled(join(folder, name), bytes));
+      return made.get(name);
+    };
+    return body({ read: () => make('read.raw'), written: () => make('written.raw') });
+  });
+}
+
+function filled(filename, bytes) {
   const chunk = randomFillSync(Buffer.alloc(CHUNK));
   const file = openSync(filename, 'wx', 0o600);
   try {
@@ -32,9 +58,12 @@ function fill(filename, bytes) {
       chunk.writeDoubleLE(written, 0);
       writeSync(file, chunk, 0, Math.min(CHUNK, bytes - written));
     }
+    // Not to be written out while somebody measures.
+    fdatasyncSync(file);
   } finally {
     closeSync(file);
   }
+  return filename;
 }
 
 /** Reads all of it, since an idle page cache is given back within a minute. */
@@ -43,6 +72,16 @@ export function readIntoCache(filename) {
   const file = openSync(filename, 'r');
   try {
     while (readSync(file, chunk, 0, CHUNK, null) > 0);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Waits until all that was written to it is on the disk. */
+export function settle(filename) {
+  const file = openSync(filename, 'r+');
+  try {
+    fdatasyncSync(file);
   } finally {
     closeSync(file);
   }

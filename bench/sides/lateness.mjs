@@ -1,12 +1,13 @@
 // How late a 1 ms interval is while a loop of reads at a depth keeps the process busy; depth 0 is an
 // idle process. Lateness: time since the last tick, less the 1 ms that was asked for.
-import { BlockBackend } from 'block-backend';
 import { report, settings } from '../lib/child.mjs';
-import { BLOCK, randomOffsets } from '../lib/read-loop.mjs';
+import { openDisk } from '../lib/disks.mjs';
+import { randomOffsets } from '../lib/offsets.mjs';
 import { percentile } from '../lib/statistics.mjs';
 
 const INTERVAL_MS = 1;
-const { image, depth, seconds, blocks } = settings();
+const load = settings();
+const { depth, seconds, bytes, blockSize } = load;
 
 let over = false;
 
@@ -15,8 +16,8 @@ async function saturate(blk, buffer, nextOffset) {
 }
 
 function startLoad(blk) {
-  const nextOffset = randomOffsets(blocks);
-  return Array.from({ length: depth }, () => saturate(blk, blk.allocate(BLOCK), nextOffset));
+  const nextOffset = randomOffsets(Math.floor(bytes / blockSize), blockSize);
+  return Array.from({ length: depth }, () => saturate(blk, blk.allocate(blockSize), nextOffset));
 }
 
 function measure() {
@@ -35,14 +36,10 @@ function measure() {
   });
 }
 
-const blk = await BlockBackend.open({
-  driver: 'raw',
-  'read-only': true,
-  file: { driver: 'file', filename: image },
-});
-const load = startLoad(blk);
+const blk = await openDisk(load);
+const lanes = startLoad(blk);
 const late = await measure();
 over = true;
-await Promise.all(load);
+await Promise.all(lanes);
 await blk.close();
 report({ p99: percentile(late, 0.99), max: Math.max(...late), ticks: late.length });
