@@ -2,12 +2,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { NbdAddress } from '../../lib/index.js';
+import type { NbdServer } from '../../lib/index.js';
 import { image } from '../support/images.js';
 import { instrumented } from '../support/leaks.js';
 import { socketPath } from '../support/nbd.js';
 import { Command, NbdClient, numbers, Option } from '../support/nbd-client.js';
 import { turn } from '../support/waiting.js';
+
+type NbdAddress = NbdServer['address'];
 
 const MIB = 1 << 20;
 const DISK = 4 * MIB;
