@@ -53,7 +53,10 @@ World::World(std::unique_ptr<aio::Engine> engine)
     : context_(std::make_unique<aio::AioContext>(std::move(engine), clock_)) {
   disks_.push_back(add_disk(kDiskBytes, 1, large_));
   disks_.push_back(add_disk(kSmallBytes, 2, small_));
-  server_ = std::make_shared<exports::NbdServer>(*context_, exports::NbdServerOptions{});
+  // Nobody is asked: without a policy there are no questions.
+  const auto told = [](void*) {};
+  server_ =
+      std::make_shared<exports::NbdServer>(*context_, exports::NbdServerOptions{}, told, nullptr);
   add_exports();
   listen();
 }
