@@ -1,5 +1,5 @@
-// Real guests: one in v86 on our disks, one in QEMU on an NBD export. Minutes, so `npm test` has the
-// tests of the devices on stand-ins, and only the short form of the one in QEMU.
+// Real guests, one in v86 on our disks and one in QEMU on an NBD export: minutes, so they are no part
+// of `npm test`, which has the tests of the devices on stand-ins, and other clients.
 // `npm run test:guest` or, of one only, `npm run test:guest -- nbd`
 import { setupAndBuild } from './build.mjs';
 import { runJest } from './lib/jest.mjs';

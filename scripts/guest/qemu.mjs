@@ -1,8 +1,10 @@
 // A QEMU machine without a screen that boots the guest, and its console.
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { UserError } from '../lib/project.mjs';
+import { release } from 'node:os';
+import { inRoot, UserError } from '../lib/project.mjs';
 import { foreignEnv, which } from '../lib/run.mjs';
+import { readStamp, writeStamp } from '../lib/stale.mjs';
 import { GuestConsole } from './console.mjs';
 import { guestImage, KERNEL_ARGUMENTS } from './image.mjs';
 
@@ -12,7 +14,11 @@ const BOOT_KVM_MS = 20_000;
 /** ... and some ten without it, or several times that on a busy machine. */
 const BOOT_TCG_MS = 240_000;
 
+/** On which host KVM was of no use: finding that out takes all of its time. */
+const STAMP = inRoot('node_modules/.cache/block-backend/kvm.json');
+
 function hasKvm() {
+  if (readStamp(STAMP).useless === release()) return false;
   try {
     accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
     return true;
@@ -41,6 +47,7 @@ export class QemuGuest extends GuestConsole {
     } catch (error) {
       await guest.destroy();
       if (chosen !== 'kvm') throw error;
+      writeStamp(STAMP, { useless: release() });
       return QemuGuest.boot({ devices, listener, accelerator: 'tcg' });
     }
   }

@@ -19,7 +19,6 @@ async function serve() {
       inFlight: backend.inFlight,
     });
   });
-  process.on('disconnect', () => process.exit());
   process.send('there');
 }
 

@@ -29,6 +29,8 @@ using namespace blk::fuzz;
 /// Seconds for so many inputs; a loop that does not end would be seen by nobody.
 constexpr unsigned kLimit = 120;
 constexpr std::uint64_t kBatch = 256;
+/// After so many, a long run says that it goes on.
+constexpr std::uint64_t kWord = 100'000;
 /// What the process may grow by after the first tenth, in bytes.
 constexpr std::size_t kMostGrowth = 64U << 20;
 
@@ -131,6 +133,9 @@ bool run_all(const Options& options, std::vector<Engine>& engines) {
   for (std::uint64_t index = 0; index < options.inputs; ++index) {
     if (index % kBatch == 0) {
       ::alarm(kLimit);
+    }
+    if (index % kWord == 0 && index != 0) {
+      std::fprintf(stderr, "fuzz: %" PRIu64 " inputs\n", index);
     }
     if (index == options.inputs / 10) {
       settled = resident_bytes();

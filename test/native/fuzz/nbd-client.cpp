@@ -51,6 +51,9 @@ std::string Client::act(const Step& step) {
     case Act::kEndSection:
       world_.end_section();
       return {};
+    case Act::kBriefSection:
+      world_.section_in_passing();
+      return {};
     case Act::kRelease:
       world_.release();
       return {};

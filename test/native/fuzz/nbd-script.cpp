@@ -18,9 +18,9 @@ Act random_act(Random& random) {
   if (random.one_in(100)) {
     return Act::kHangUp;
   }
-  constexpr std::array<Act, 8> kActs = {Act::kTurn,         Act::kTurn,       Act::kTurn,
-                                        Act::kBeginSection, Act::kEndSection, Act::kStopReading,
-                                        Act::kReadAgain,    Act::kRelease};
+  constexpr std::array<Act, 9> kActs = {Act::kTurn,         Act::kTurn,       Act::kTurn,
+                                        Act::kBeginSection, Act::kEndSection, Act::kBriefSection,
+                                        Act::kStopReading,  Act::kReadAgain,  Act::kRelease};
   return random.pick(kActs);
 }
 
@@ -78,6 +78,8 @@ const char* name_of(Act act) {
       return "begin section";
     case Act::kEndSection:
       return "end section";
+    case Act::kBriefSection:
+      return "brief section";
     case Act::kHangUp:
       return "hang up";
     default:

@@ -21,6 +21,7 @@ enum class Act : std::uint8_t {
   kReadAgain,
   kBeginSection,  // all exports are drained ...
   kEndSection,    // ... and go on
+  kBriefSection,  // both, without waiting for it to become quiet
   kRelease,       // what the disk holds is answered
   kHangUp,        // the exports are removed, with their clients, and others take their places
 };

@@ -212,12 +212,24 @@ bool World::begin_section() {
   }
   in_section_ = true;
   release();  // or it would wait for what nobody lets go
+  begin_sections();
+  return run_until([this] { return busy() == 0; });
+}
+
+void World::begin_sections() {
   for (const auto& item : exports_) {
     item->backend().announce_begin();
     item->backend().quiesce_begin();
     item->backend().begin_arrived();
   }
-  return run_until([this] { return busy() == 0; });
+}
+
+void World::section_in_passing() {
+  if (!in_section_) {
+    in_section_ = true;
+    begin_sections();
+    end_section();
+  }
 }
 
 void World::end_section() {

@@ -37,6 +37,8 @@ class World : public block::GraphListener {
   /// False: it never becomes quiet.
   bool begin_section();
   void end_section();
+  /// Begins one, and ends it before anything else happens.
+  void section_in_passing();
 
   /// Removes the exports, which hangs up their clients, and makes others like them.
   void replace_exports();
@@ -59,6 +61,7 @@ class World : public block::GraphListener {
   PatternDisk* add_disk(std::int64_t bytes, std::uint32_t id, std::shared_ptr<block::Node>& node);
   void add_export(const ExportFacts& facts, const std::shared_ptr<block::Node>& node);
   void add_exports();
+  void begin_sections();
   void listen();
 
   aio::MonotonicClock clock_;
