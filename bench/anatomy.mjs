@@ -1,6 +1,6 @@
 // `npm run bench:anatomy`: where a request's time goes, by what can be counted: instructions, system
 // calls and allocations per request, here and in other programs. Counts need no idle machine.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -23,10 +23,11 @@ const COUNTERS = [
   { key: 'mallocs', needs: 'gcc', count: mallocCalls },
 ];
 
-async function examine(subject, image, folder, requests) {
+async function examine(subject, image, folder, options) {
+  const { requests } = options;
   const found = { name: subject.name };
   for (const { key, needs, count } of COUNTERS) {
-    if (!isInstalled(needs)) continue;
+    if (!isInstalled(needs) || options[key] === false) continue;
     log(`${subject.name}: ${key}`);
     readIntoCache(image);
     found[key] = await marginal(requests, (some) => count(folder, subject.command(image, some)));
@@ -46,6 +47,13 @@ function callsText(calls) {
   return often.map(([name, perRequest]) => `${name} ${perRequest.toFixed(3)}`).join(', ');
 }
 
+/** What V8 does besides, compiling and collecting, differs from run to run, and can be less in one. */
+function counted(instructions) {
+  return Object.fromEntries(
+    Object.entries(instructions).map(([place, count]) => [place, Math.max(0, count)]),
+  );
+}
+
 const whole = (value) => (value === undefined ? '' : Math.round(value).toLocaleString('en-US'));
 const fraction = (value) => (value === undefined ? '' : Math.max(0, value).toFixed(2));
 
@@ -59,11 +67,12 @@ const HEAD = [
   'which system calls',
 ];
 
-function cells({ name, instructions: counted, calls, mallocs, heap }) {
+function cells({ name, instructions: all, calls, mallocs, heap }) {
+  const places = all && counted(all);
   return [
     name,
-    whole(counted && sum(counted)),
-    ...PLACES.map((place) => whole(counted?.[place])),
+    whole(places && sum(places)),
+    ...PLACES.map((place) => whole(places?.[place])),
     fraction(calls && sum(calls)),
     fraction(mallocs?.malloc),
     whole(heap),
@@ -75,15 +84,23 @@ function parse() {
   return new Command('npm run bench:anatomy --')
     .description('Counts instructions, system calls and allocations of a request.')
     .option('--only <text>', 'the programs with this in their names', '')
-    .option('--requests <n>', 'of the shorter of two runs', Number, 40_000)
+    .option(
+      '--requests <n>',
+      'of the shorter of two runs; V8 compiles in the first',
+      Number,
+      60_000,
+    )
+    .option('--no-instructions', 'do without valgrind, under which all of them take minutes')
     .option('--json [file]', 'print the counts as JSON, or write them there beside the table')
+    .option('--from <file>', 'count nothing: take what --json wrote')
     .option('--page', `fill the table of ${PAGE}`)
     .parse()
     .opts();
 }
 
 /** `onFound` hears of each program when it is done: all of them take minutes under valgrind. */
-async function measure({ only, requests }, onFound) {
+async function measure(options, onFound) {
+  const { only } = options;
   const all = await subjects();
   const wanted = all.filter(
     ({ name, needs }) => name.includes(only) && (needs === undefined || isInstalled(needs)),
@@ -93,7 +110,7 @@ async function measure({ only, requests }, onFound) {
     return await withImage(IMAGE_BYTES, async (image) => {
       const found = [];
       for (const subject of wanted) {
-        found.push(await examine(subject, image, folder, requests));
+        found.push(await examine(subject, image, folder, options));
         onFound(found);
       }
       return found;
@@ -105,12 +122,17 @@ async function measure({ only, requests }, onFound) {
 
 const jsonOf = (rows) => `${JSON.stringify({ rows }, undefined, 2)}\n`;
 
+async function obtain({ json, from, ...options }) {
+  if (from !== undefined) return JSON.parse(readFileSync(from, 'utf8')).rows;
+  return measure(options, (found) => {
+    if (typeof json === 'string') writeFileSync(json, jsonOf(found));
+  });
+}
+
 async function main() {
   const options = parse();
   const { json } = options;
-  const rows = await measure(options, (found) => {
-    if (typeof json === 'string') writeFileSync(json, jsonOf(found));
-  });
+  const rows = await obtain(options);
   if (json === true) process.stdout.write(jsonOf(rows));
   else printTable(HEAD, rows.map(cells));
   if (options.page) fill('anatomy', markdownTable(HEAD, rows.map(cells)));

@@ -1,5 +1,5 @@
-// Preloaded: counts how often a process allocates, and at its end appends that number as a line to the
-// file that COUNT_MALLOC names. What glibc's own functions allocate is counted as well.
+// Preloaded: counts how often a process allocates, and at its end appends that number as a line to
+// the file that COUNT_MALLOC names. What glibc's own functions allocate is counted as well.
 #define _GNU_SOURCE
 
 #include <fcntl.h>

@@ -1,12 +1,12 @@
-// The limit that the benchmark measures against: the least that a program must do to keep an io_uring
-// busy from one thread. One registered file, fixed buffers, one system call per batch, no clock and
-// no allocation per request.
+// The limit that the benchmark measures against: the least that a program must do to keep an
+// io_uring busy from one thread. One registered file, fixed buffers, one system call per batch, no
+// clock and no allocation per request.
 //
 //   limit [-w] [-s] [-D] [-b bytes] [-d depth] [-t seconds] [-n requests] FILE
 //
-// Reads, or with -w writes, blocks at random places, or with -s one after the other, for some seconds
-// or, with -n, a number of requests; -D: O_DIRECT. Prints one line of JSON. Exit codes: 0, 1 when a
-// request or a system call fails, 2 for a command line that makes no sense.
+// Reads, or with -w writes, blocks at random places, or with -s one after the other, for some
+// seconds or, with -n, a number of requests; -D: O_DIRECT. Prints one line of JSON. Exit codes: 0,
+// 1 when a request or a system call fails, 2 for a command line that makes no sense.
 #define _GNU_SOURCE
 
 #include <errno.h>
@@ -256,9 +256,10 @@ int main(int argc, char** argv) {
   static struct load load = {
       .block_size = 4096, .depth = 32, .seconds = 1, .random_state = 0x9e3779b9};
   if (!parse(argc, argv, &load)) {
-    fprintf(stderr,
-            "usage: limit [-w] [-s] [-D] [-b 512..64M] [-d 1..%d] [-t seconds] [-n requests] FILE\n",
-            RING_ENTRIES);
+    fprintf(
+        stderr,
+        "usage: limit [-w] [-s] [-D] [-b 512..64M] [-d 1..%d] [-t seconds] [-n requests] FILE\n",
+        RING_ENTRIES);
     return 2;
   }
   struct result result;

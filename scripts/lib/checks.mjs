@@ -24,7 +24,9 @@ export async function runClangFormat(...options) {
     log('format', `clang-format ${clangFormatVersion} not found, C++ formatting is not checked`);
     return 0;
   }
-  const files = filesBelow('native', 'test/native').filter((file) => /\.(cpp|hpp|h)$/.test(file));
+  const files = filesBelow('native', 'test/native', 'bench').filter((file) =>
+    /\.(cpp|hpp|h|c)$/.test(file),
+  );
   return run(path, [...options, ...files]);
 }
 
