@@ -99,11 +99,6 @@ int FileDriver::check_aio(const std::string& aio, ErrorReport& report) {
 
 int FileDriver::open_on_worker(const std::string& path, Access access, Opened& opened,
                                ErrorReport& report) const {
-  // Opening a FIFO would wait for its other end.
-  struct stat info{};
-  if (::stat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode)) {
-    return check_type(info.st_mode, filename_, !access.writable, report);
-  }
   const int flags = (access.writable ? O_RDWR : O_RDONLY) | (access.direct ? O_DIRECT : 0);
   int fd = -1;
   do {
@@ -116,6 +111,7 @@ int FileDriver::open_on_worker(const std::string& path, Access access, Opened& o
     return report.fail(-error, no_direct ? "direct-unsupported" : kind, {{"filename", filename_}});
   }
   opened.fd.reset(fd);
+  struct stat info{};
   if (::fstat(fd, &info) < 0) {
     return report.fail(-errno, "open-failed", {{"filename", filename_}});
   }

@@ -1,12 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { BlockBackend } from '../../lib/index.js';
 import { attachLoop, describeWithLoop, detachLoop } from '../support/loop-devices.js';
 import { onEveryEngineAndHome, scratchFolder } from '../support/matrix.js';
 import { describeMounted, ramfs, remount, tinyTmpfs } from '../support/mounts.js';
 import { codeOf, makeImage, openFlags } from '../support/requests.js';
-import { foreignEnv } from '../support/tools.js';
 
 const folder = realpathSync(scratchFolder());
 const O_ACCMODE = 3;
@@ -26,17 +24,6 @@ onEveryEngineAndHome((context) => {
       BlockBackend.open({ driver: 'host_device', filename }, { context: context() }),
     ).rejects.toThrow('block or character device');
     expect(openFlags(filename)).toEqual([]);
-  });
-
-  test('FILE-1: a FIFO is refused, and nobody waits for its other end', async () => {
-    const fifo = join(folder, 'fifo');
-    rmSync(fifo, { force: true });
-    execFileSync('mkfifo', [fifo], { env: foreignEnv() });
-    for (const readOnly of [false, true]) {
-      await expect(open(fifo, { 'read-only': readOnly })).rejects.toThrow('regular file');
-      const options = { driver: 'host_device', filename: fifo, 'read-only': readOnly };
-      await expect(BlockBackend.open(options, { context: context() })).rejects.toThrow('device');
-    }
   });
 
   test('FILE-3: it is opened read-write, unless read-only is on', async () => {
