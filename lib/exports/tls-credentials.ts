@@ -1,7 +1,7 @@
 // Certificates and keys for TLS in a directory, by QEMU's names, and under an id (QAPI:
 // TlsCredsX509Properties, TlsCredsPskProperties).
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
@@ -39,19 +39,21 @@ function read(dir: string, name: string): Buffer {
 }
 
 function readIfThere(dir: string, name: string): Buffer | undefined {
-  try {
-    return read(dir, name);
-  } catch (error) {
-    if (error instanceof BlockError && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
+  return existsSync(join(dir, name)) ? read(dir, name) : undefined;
 }
+
+const CERTIFICATE = 'server-cert.pem';
+const KEYS = 'keys.psk';
 
 /** An even number of digits. */
 const HEX = /^(?:[0-9a-f]{2})+$/i;
 
-function keysIn(text: string, path: string): Record<string, Buffer> {
-  const lines = text.split(/\r?\n/).map((line, index) => ({ line, number: index + 1 }));
+function keysIn(dir: string): Record<string, Buffer> {
+  const path = join(dir, KEYS);
+  const lines = read(dir, KEYS)
+    .toString('utf8')
+    .split(/\r?\n/)
+    .map((line, index) => ({ line, number: index + 1 }));
   const keys = lines
     .filter(({ line }) => line.trim() !== '')
     .map(({ line, number }): [string, Buffer] => {
@@ -69,7 +71,7 @@ function certificatesIn(dir: string, verifyPeer: boolean): NbdTlsSettings {
   return {
     ca: read(dir, 'ca-cert.pem'),
     crl: readIfThere(dir, 'ca-crl.pem'),
-    cert: read(dir, 'server-cert.pem'),
+    cert: read(dir, CERTIFICATE),
     key: read(dir, 'server-key.pem'),
     verifyPeer,
   };
@@ -81,11 +83,11 @@ function certificatesIn(dir: string, verifyPeer: boolean): NbdTlsSettings {
  * @throws BlockError: ENOENT ... for a file that cannot be read, EINVAL for keys that are none.
  */
 export function tlsSettingsIn(dir: string): NbdTlsSettings {
-  const psk = readIfThere(dir, 'keys.psk');
-  const certificate = readIfThere(dir, 'server-cert.pem');
+  const hasKeys = existsSync(join(dir, KEYS));
+  const onlyKeys = hasKeys && !existsSync(join(dir, CERTIFICATE));
   return {
-    ...(certificate === undefined && psk !== undefined ? {} : certificatesIn(dir, true)),
-    ...(psk === undefined ? {} : { psk: keysIn(psk.toString('utf8'), join(dir, 'keys.psk')) }),
+    ...(onlyKeys ? {} : certificatesIn(dir, true)),
+    ...(hasKeys ? { psk: keysIn(dir) } : {}),
   };
 }
 
@@ -109,7 +111,7 @@ export class TlsCredentials {
 
   static #read(kind: TlsCredentialsKind, dir: string, verifyPeer: boolean): NbdTlsSettings {
     if (kind === 'tls-creds-x509') return certificatesIn(dir, verifyPeer);
-    return { psk: keysIn(read(dir, 'keys.psk').toString('utf8'), join(dir, 'keys.psk')) };
+    return { psk: keysIn(dir) };
   }
 
   static find(id: string): TlsCredentials | undefined {

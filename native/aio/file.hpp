@@ -44,6 +44,9 @@ enum class RingWrites : std::uint8_t { kUnknown, kAsync, kPunted };
 struct WriteLine {
   IntrusiveList<IoOp> waiting;
   bool taken = false;
+  // Among the lines that are taken.
+  WriteLine* before = nullptr;
+  WriteLine* after = nullptr;
 };
 
 /// What engines keep per file. Lives in the context of its node: home thread only.

@@ -5,9 +5,8 @@
 // writes than one does, at several times the CPU time.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <vector>
+#include <cstdint>
 
 #include "aio/engine.hpp"
 #include "aio/file.hpp"
@@ -28,8 +27,7 @@ class WriteLines {
       line.waiting.push_back(op);
       return false;
     }
-    line.taken = true;
-    files_.push_back(op->file);
+    link(line);
     return true;
   }
 
@@ -58,16 +56,15 @@ class WriteLines {
   IoOp* release(File& file) {
     IoOp* next = file.line.waiting.pop_front();
     if (next == nullptr) {
-      file.line.taken = false;
-      files_.erase(std::find(files_.begin(), files_.end(), &file));
+      unlink(file.line);
     }
     return next;
   }
 
   /// Nobody is to do what stands in line.
   void drop(IntrusiveList<IoOp>& dropped) {
-    for (File* file : files_) {
-      file->line.waiting.splice_to(dropped);
+    for (WriteLine* line = first_; line != nullptr; line = line->after) {
+      line->waiting.splice_to(dropped);
     }
   }
 
@@ -87,7 +84,25 @@ class WriteLines {
     return bytes;
   }
 
-  std::vector<File*> files_;  // whose lines are taken: no more than there are threads and work
+  void link(WriteLine& line) {
+    line.taken = true;
+    line.before = nullptr;
+    line.after = first_;
+    if (first_ != nullptr) {
+      first_->before = &line;
+    }
+    first_ = &line;
+  }
+
+  void unlink(WriteLine& line) {
+    line.taken = false;
+    (line.before != nullptr ? line.before->after : first_) = line.after;
+    if (line.after != nullptr) {
+      line.after->before = line.before;
+    }
+  }
+
+  WriteLine* first_ = nullptr;  // of those that are taken, in no order
 };
 
 }  // namespace blk::aio

@@ -66,6 +66,12 @@ describeWith(['nbdinfo', 'nbdcopy', ...needed], 'nbd: socket activation', () => 
     expect(ran.stderr).toContain('--socket: the socket was handed over already');
   });
 
+  test('nbd: blk nbd does not go on in the background, where the socket is not', async () => {
+    const ran = await client('nbdinfo', ...serve('nbd', '--fork', '-f', 'raw', image(SIZE)));
+    expect(ran.code).not.toBe(0);
+    expect(ran.stderr).toContain('--fork: the socket was handed over already');
+  });
+
   test('nbd: what was meant for another process is left alone', async () => {
     const env = { LISTEN_PID: '1', LISTEN_FDS: '1' };
     const { code, stderr } = await blk(['nbd', '-k', '/nowhere/at/all', image(SIZE)], { env });

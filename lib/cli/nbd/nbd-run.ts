@@ -56,12 +56,12 @@ function wholeIn(option: string, text: string, most: number): number {
   throw usageError(`--${option} ${text}: a whole number from 0 to ${most} was expected`);
 }
 
-function addressOf({ socket, port, bind }: NbdOptions): NbdAddress {
+function addressOf({ socket, port, bind, fork }: NbdOptions): NbdAddress {
   const activated = activatedSocket();
   if (activated !== undefined) {
-    const places = { socket, port, bind };
-    for (const [name, place] of Object.entries(places)) {
-      if (place === undefined) continue;
+    // What goes on in the background is another process, to which nothing was handed over.
+    for (const [name, given] of Object.entries({ socket, port, bind, fork })) {
+      if (given === undefined) continue;
       throw usageError(`--${name}: the socket was handed over already (LISTEN_FDS)`);
     }
     return activated;

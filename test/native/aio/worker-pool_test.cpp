@@ -200,6 +200,33 @@ TEST_CASE(
   CHECK(written == kWrites);
 }
 
+TEST_CASE("aio/worker-pool: every file has a line of its own, and all of them are left empty") {
+  PoolFixture fixture(4);
+  std::vector<File> files(100);
+  for (File& file : files) {
+    file.fd.reset(::memfd_create("line", 0));
+    file.one_writer = true;
+  }
+  char byte = 'x';
+  iovec vector{&byte, 1};
+  std::vector<IoOp> ops(files.size() * 40);
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    ops[i].opcode = IoOpcode::kWrite;
+    ops[i].file = &files[i * 7 % files.size()];
+    ops[i].iov = &vector;
+    ops[i].iovcnt = 1;
+  }
+  fixture.submit(ops);
+  CHECK(fixture.collect(ops.size()));
+  for (const IoOp& op : ops) {
+    CHECK(op.result == 1);
+  }
+  for (const File& file : files) {
+    CHECK_FALSE(file.line.taken);
+    CHECK(file.line.waiting.empty());
+  }
+}
+
 TEST_CASE("aio/worker-pool: writes that stand in line can be cancelled, and the line goes on") {
   PoolFixture fixture(1);
   Gate gate;
