@@ -90,7 +90,8 @@ export class CrashModel {
   #loss(sector: number, content: Buffer, entries: number): Loss | undefined {
     const versions = this.#versions[sector] ?? [];
     const least = versions.findLastIndex(({ durableFrom }) => durableFrom <= entries);
-    for (let index = versions.length - 1; index >= least; index -= 1) {
+    // Upwards: what was last promised is what most states hold.
+    for (let index = least; index < versions.length; index += 1) {
       if (versions[index]?.content.equals(content)) return undefined;
     }
     const found = content.toString('latin1', 0, 16);

@@ -6,7 +6,7 @@ const { AioContext, BlockBackend } = require('block-backend');
 const { fileOptions } = require('../life/stages.cjs');
 
 const REQUESTS = 100_000;
-const ROUNDS = 8;
+const ROUNDS = 7;
 const BYTES = 512;
 const BLOCKS = 2048;
 
@@ -50,7 +50,7 @@ async function round(blk, buffers) {
 async function settledMemory() {
   let rss = Number.POSITIVE_INFINITY;
   // What V8 gives back follows its collections with a delay.
-  for (let count = 0; count < 5; count += 1) {
+  for (let count = 0; count < 3; count += 1) {
     globalThis.gc();
     await sleep(20);
     rss = Math.min(rss, process.memoryUsage.rss());
