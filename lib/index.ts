@@ -169,7 +169,23 @@ export {
 } from './monitor/dirty-bitmap.js';
 export { blockEventStream, type EventStreamOptions } from './monitor/event-stream.js';
 export { flushAll } from './monitor/flush-all.js';
-export * from './monitor/graph-operations.js';
+export {
+  activateAll,
+  activateNode,
+  allocatedSize,
+  appendNode,
+  type DrainNodeOptions,
+  drainedNode,
+  dropFilter,
+  dropIntermediate,
+  freezeBackingChain,
+  inactivateAll,
+  type NodeReference,
+  replaceNode,
+  setBackingFile,
+  setRunState,
+  thawBackingChain,
+} from './monitor/graph-operations.js';
 export { type InfoBlockOptions, infoBlock } from './monitor/hmp/info-block.js';
 export { infoBlockstats } from './monitor/hmp/info-blockstats.js';
 export type { ImageInfo } from './monitor/image-info.js';

@@ -1,18 +1,8 @@
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import nodeGypBuild from 'node-gyp-build';
 import type { NativeBinding } from './aio/native-binding.js';
-
-/** The package's folder: the code runs from dist/ and, in tests, from lib/. */
-function packageRoot(): string {
-  let folder = __dirname;
-  while (!existsSync(join(folder, 'package.json'))) {
-    const parent = dirname(folder);
-    if (parent === folder) throw new Error(`block-backend: no package.json above ${__dirname}`);
-    folder = parent;
-  }
-  return folder;
-}
+import { packageRoot } from './package-root.js';
 
 /** The command that builds the addon: a checkout has scripts, the published package has not. */
 function buildCommand(root: string): string {

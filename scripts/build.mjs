@@ -1,8 +1,9 @@
-// Builds what is out of date: the addon and its test binary with cmake-js, lib/ with tsc.
+// Builds what is out of date: the addon and its test binary with cmake-js, lib/ with tsc and esbuild.
 import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { bundle } from './lib/bundle.mjs';
 import { inRoot, log, main, root, tools, UserError } from './lib/project.mjs';
 import { mustRunNode, which } from './lib/run.mjs';
 import { filesBelow, fingerprint, programIdentity, readStamp, writeStamp } from './lib/stale.mjs';
@@ -62,13 +63,15 @@ export async function buildNative({ sanitize = '', compiler, tests = true } = {}
   return true;
 }
 
-/** Compiles lib/ to dist/. */
+/** Compiles lib/ to dist/ and puts its modules into one file. */
 export async function buildTypeScript() {
   const dist = inRoot('dist');
   const stampFile = inRoot('dist/.stamp.json');
   const inputs = fingerprint([
     ...filesBelow('lib', 'tsconfig.json'),
+    inRoot('scripts/lib/bundle.mjs'),
     inRoot('node_modules/typescript/package.json'),
+    inRoot('node_modules/esbuild/package.json'),
     inRoot('node_modules/@types/node/package.json'),
   ]);
   if (readStamp(stampFile).inputs === inputs) return false;
@@ -79,6 +82,7 @@ export async function buildTypeScript() {
   const fresh = inRoot('dist.new');
   rmSync(fresh, { recursive: true, force: true });
   await mustRunNode('the TypeScript build', tools.tsc, ['--project', root, '--outDir', fresh]);
+  await bundle(fresh);
   chmodSync(join(fresh, 'cli/main.js'), 0o755);
   writeStamp(join(fresh, '.stamp.json'), { inputs });
   rmSync(dist, { recursive: true, force: true });

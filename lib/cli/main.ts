@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, type Option } from 'commander';
+import { packageRoot } from '../package-root.js';
 import { addBench } from './commands/bench.js';
 import { addDaemon } from './commands/daemon.js';
 import { addDemo } from './commands/demo.js';
@@ -15,7 +16,7 @@ import { CliError, ExitCode } from './shared/cli-error.js';
 
 /** Read from the file, so that neither --version nor --help needs the addon. */
 function packageVersion(): string {
-  const text = readFileSync(join(__dirname, '../../package.json'), 'utf8');
+  const text = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }
 

@@ -46,11 +46,11 @@ function columns(text: string): number {
   return sum;
 }
 
-const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
-
 /** Keeps the end, too: it is what distinguishes file names. */
 function shortened(text: string): string {
   if (columns(text) <= MAX_COLUMNS) return text;
+  // Here, as it takes milliseconds to make, which nobody else is to wait for.
+  const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
   const characters = Array.from(graphemes.segment(text), ({ segment }) => segment);
   const head: string[] = [];
   const tail: string[] = [];
