@@ -17,6 +17,20 @@ export const buildRoot = (sanitize) => (sanitize ? inRoot('san', sanitize) : roo
 /** What is built for the tests only. */
 const testPrograms = ['block_backend_test', 'block_backend_fuzz'];
 
+function cmakeArguments(command, { out, cxx, sanitize = '', unity = true }) {
+  const names = { CMAKE_CXX_COMPILER: cxx, NODE_EXECUTABLE: process.execPath };
+  const values = { ...names, SANITIZE: sanitize, UNITY: unity ? 'ON' : 'OFF' };
+  const given = Object.entries(values).map(([name, value]) => `--CD${name}=${value}`);
+  return [command, '--log-level', 'warn', '--prefer-make', '--out', out, ...given];
+}
+
+/** Writes the compile commands of every single file into `out`, for tools that read them. */
+export async function writeCompileCommands(out) {
+  await setup({ tests: true });
+  const args = cmakeArguments('configure', { out, cxx: 'g++', unity: false });
+  await mustRunNode('the configuration of the C++ build', tools.cmakeJs, args);
+}
+
 /** Builds the addon and, with `tests`, the programs of the tests. */
 export async function buildNative({ sanitize = '', compiler, tests = true } = {}) {
   const cxx = compiler ?? 'g++';
@@ -49,10 +63,8 @@ export async function buildNative({ sanitize = '', compiler, tests = true } = {}
 
   log('build', `C++ with ${cxx} into ${relative(root, out)}`);
   if (!sameConfiguration) rmSync(out, { recursive: true, force: true });
-  const args = ['build', '--log-level', 'warn', '--prefer-make', '--out', out];
+  const args = cmakeArguments('build', { out, cxx, sanitize });
   args.push('--parallel', String(availableParallelism()));
-  args.push(`--CDCMAKE_CXX_COMPILER=${cxx}`, `--CDNODE_EXECUTABLE=${process.execPath}`);
-  args.push(`--CDSANITIZE=${sanitize}`);
   if (!tests) args.push('--target', 'block_backend');
   await mustRunNode('the C++ build', tools.cmakeJs, args);
   // If the addon did not change, neither did what the tests' programs were made of.

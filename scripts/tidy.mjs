@@ -1,11 +1,12 @@
 // clang-tidy over the C++ sources: minutes, so it is no part of `npm test`. `npm run tidy [-- FILE...]`
 import { availableParallelism } from 'node:os';
-import { setupAndBuild } from './build.mjs';
+import { writeCompileCommands } from './build.mjs';
 import { captureOutput } from './lib/capture.mjs';
 import { inRoot, log, main, UserError } from './lib/project.mjs';
 import { capture, which } from './lib/run.mjs';
 
 const CLANG_TIDY = 'clang-tidy-19';
+const commands = inRoot('build/tidy');
 
 function sources() {
   const listed = capture('git', ['ls-files', 'native/*.cpp', 'native/**/*.cpp']);
@@ -14,7 +15,7 @@ function sources() {
 
 /** Prints what it finds; true when there is nothing. */
 async function check(file) {
-  const found = await captureOutput(CLANG_TIDY, ['--quiet', '-p', inRoot('build'), inRoot(file)]);
+  const found = await captureOutput(CLANG_TIDY, ['--quiet', '-p', commands, inRoot(file)]);
   const clean = !/(warning|error):/.test(found);
   log('tidy', clean ? `${file}: clean` : `${file}:\n${found}`);
   return clean;
@@ -24,8 +25,7 @@ await main(import.meta, async (files) => {
   if (!which(CLANG_TIDY)) {
     throw new UserError(`${CLANG_TIDY} not found (Debian package ${CLANG_TIDY})`);
   }
-  // The compile commands and generated headers come from a build.
-  await setupAndBuild({ tests: false });
+  await writeCompileCommands(commands);
   const waiting = files.length > 0 ? [...files] : sources();
   let failed = 0;
   const work = async () => {

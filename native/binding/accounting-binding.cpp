@@ -15,12 +15,6 @@ using accounting::AccountType;
 using accounting::BlockStats;
 using accounting::StatsSnapshot;
 
-std::shared_ptr<BoundBackend> backend_at(const Napi::CallbackInfo& info) {
-  Environment& environment = environment_of(info);
-  environment.ring().ingest();
-  return environment.backends.share(number_at(info, 0));
-}
-
 aio::Nanoseconds now_of(BoundBackend& bound) { return bound.home->aio().clock().now(); }
 
 AccountType type_at(const Napi::CallbackInfo& info, std::size_t index) {

@@ -8,14 +8,6 @@
 namespace blk::binding {
 namespace {
 
-/// Finds the backend after handing over the descriptors written so far, so that a call takes effect
-/// after the requests made before it.
-std::shared_ptr<BoundBackend> backend_at(const Napi::CallbackInfo& info) {
-  Environment& environment = environment_of(info);
-  environment.ring().ingest();
-  return environment.backends.share(number_at(info, 0));
-}
-
 Napi::Value result(const Napi::CallbackInfo& info, double value) {
   return Napi::Number::New(info.Env(), value);
 }

@@ -3,6 +3,8 @@
 
 #include <napi.h>
 
+#include <memory>
+
 #include "binding/environment.hpp"
 #include "binding/values.hpp"
 
@@ -40,6 +42,14 @@ inline double number_at(const Napi::CallbackInfo& info, std::size_t index) {
 
 inline bool boolean_at(const Napi::CallbackInfo& info, std::size_t index) {
   return ValueReader(info[index]).boolean();
+}
+
+/// Finds the backend after handing over the descriptors written so far, so that a call takes effect
+/// after the requests made before it.
+inline std::shared_ptr<BoundBackend> backend_at(const Napi::CallbackInfo& info) {
+  Environment& environment = environment_of(info);
+  environment.ring().ingest();
+  return environment.backends.share(number_at(info, 0));
 }
 
 inline Napi::Value errno_value(const Napi::CallbackInfo& info, int error) {

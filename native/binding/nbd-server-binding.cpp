@@ -91,7 +91,7 @@ void server_listen(const Napi::CallbackInfo& info) {
   request->launch(*home);
 }
 
-class CloseRequest final : public ControlRequest {
+class ServerCloseRequest final : public ControlRequest {
  public:
   using ControlRequest::ControlRequest;
 
@@ -100,7 +100,7 @@ class CloseRequest final : public ControlRequest {
  private:
   // A coroutine by signature only: the server calls back.
   aio::Detached body() override {
-    server->close([](void* self) { static_cast<CloseRequest*>(self)->finish(); }, this);
+    server->close([](void* self) { static_cast<ServerCloseRequest*>(self)->finish(); }, this);
     co_return;
   }
 };
@@ -110,7 +110,8 @@ class CloseRequest final : public ControlRequest {
 void server_close(const Napi::CallbackInfo& info) {
   Environment& environment = environment_of(info);
   environment.ring().ingest();
-  auto* request = new CloseRequest(environment, static_cast<std::int32_t>(number_at(info, 0)));
+  auto* request =
+      new ServerCloseRequest(environment, static_cast<std::int32_t>(number_at(info, 0)));
   request->server = environment.nbd_servers.remove(number_at(info, 1));
   const std::shared_ptr<HomedContext> home = environment.contexts.share(number_at(info, 2));
   if (request->server == nullptr || home == nullptr) {

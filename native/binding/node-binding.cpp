@@ -38,7 +38,7 @@ class OpenRequest final : public ControlRequest {
   }
 };
 
-class CloseRequest final : public ControlRequest {
+class NodeCloseRequest final : public ControlRequest {
  public:
   using ControlRequest::ControlRequest;
 
@@ -118,7 +118,7 @@ void node_open(const Napi::CallbackInfo& info) {
 void node_close(const Napi::CallbackInfo& info) {
   Environment& environment = environment_of(info);
   environment.ring().ingest();
-  auto* request = new CloseRequest(environment, static_cast<std::int32_t>(number_at(info, 0)));
+  auto* request = new NodeCloseRequest(environment, static_cast<std::int32_t>(number_at(info, 0)));
   request->bound = environment.nodes.remove(number_at(info, 1));
   if (request->bound == nullptr) {
     request->refuse(-EBADF);

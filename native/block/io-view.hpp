@@ -49,6 +49,11 @@ class IoSlice {
   const aio::MemoryRegion* region_ = nullptr;
 };
 
+/// For the positions of requests, which have signs; these are not negative.
+inline IoSlice slice_of(const IoView& view, std::int64_t skip, std::int64_t bytes) {
+  return {view, static_cast<std::size_t>(skip), static_cast<std::size_t>(bytes)};
+}
+
 void copy_to_linear(std::byte* target, const IoView& source, std::size_t bytes);
 void copy_from_linear(const IoView& target, const std::byte* source, std::size_t bytes);
 /// Zeroes `bytes` bytes that start `skip` bytes into the view.

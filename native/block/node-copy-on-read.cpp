@@ -13,10 +13,6 @@ namespace {
 
 constexpr std::int64_t kMaxCopy = 16 << 20;  // copied at a time (RW-13)
 
-IoSlice slice_of(const IoView& data, std::int64_t skip, std::int64_t bytes) {
-  return {data, static_cast<std::size_t>(skip), static_cast<std::size_t>(bytes)};
-}
-
 }  // namespace
 
 std::int64_t Node::cluster_unit() const {

@@ -15,10 +15,6 @@ namespace {
 
 constexpr std::byte kCheckCondition{2};
 
-block::IoSlice slice_of(const block::IoView& data, std::int64_t skip, std::int64_t bytes) {
-  return {data, static_cast<std::size_t>(skip), static_cast<std::size_t>(bytes)};
-}
-
 }  // namespace
 
 // The data is the command again and again; a command that begins with 2 is refused, with the
@@ -83,7 +79,7 @@ Task<Status> ProbeDriver::save_vmstate(std::int64_t position, std::int64_t bytes
   Status status = co_await enter(ProbeHook::kSaveVmstate);
   for (std::int64_t done = 0; status.ok() && done < bytes;) {
     const std::int64_t piece = ProbeStore::piece(position + done, bytes - done);
-    const block::IoSlice part = slice_of(data, done, piece);
+    const block::IoSlice part = block::slice_of(data, done, piece);
     status = Status(vmstate_.write(position + done, part.view(), piece));
     done += piece;
   }
@@ -100,7 +96,7 @@ Task<Status> ProbeDriver::load_vmstate(std::int64_t position, std::int64_t bytes
   for (std::int64_t done = 0; done < bytes;) {
     const ProbeStore::Extent extent = vmstate_.extent(position + done, bytes - done);
     if (extent.state == ProbeStore::State::kData) {
-      const block::IoSlice part = slice_of(data, done, extent.bytes);
+      const block::IoSlice part = block::slice_of(data, done, extent.bytes);
       vmstate_.read(position + done, part.view(), extent.bytes);
     }
     done += extent.bytes;

@@ -10,20 +10,10 @@ namespace blk::drivers {
 using aio::Task;
 using block::Status;
 
-namespace {
-
-constexpr std::size_t kBufferAlignment = 4096;
-
-block::IoSlice slice_of(const block::IoView& data, std::int64_t skip, std::int64_t bytes) {
-  return {data, static_cast<std::size_t>(skip), static_cast<std::size_t>(bytes)};
-}
-
-}  // namespace
-
 Task<Status> ProbeDriver::read_memory(std::int64_t offset, std::int64_t bytes, block::IoView data) {
   for (std::int64_t done = 0; done < bytes;) {
     const ProbeStore::Extent extent = store_.extent(offset + done, bytes - done);
-    const block::IoSlice part = slice_of(data, done, extent.bytes);
+    const block::IoSlice part = block::slice_of(data, done, extent.bytes);
     if (extent.state == ProbeStore::State::kData) {
       store_.read(offset + done, part.view(), extent.bytes);
     } else if (extent.state == ProbeStore::State::kZeroes) {
@@ -51,7 +41,7 @@ Task<Status> ProbeDriver::read_backing(std::int64_t offset, std::int64_t bytes,
     there = std::clamp<std::int64_t>(length - offset, 0, bytes);
   }
   if (there > 0) {
-    const block::IoSlice part = slice_of(data, 0, there);
+    const block::IoSlice part = block::slice_of(data, 0, there);
     Status status = co_await below->node->preadv(*below, offset, there, part.view(), 0);
     if (!status.ok()) {
       co_return status;
@@ -72,7 +62,7 @@ Task<Status> ProbeDriver::write_memory(std::int64_t offset, std::int64_t bytes,
         co_return status;
       }
     }
-    const block::IoSlice part = slice_of(data, done, piece);
+    const block::IoSlice part = block::slice_of(data, done, piece);
     if (int error = store_.write(at, part.view(), piece); error != 0) {
       co_return Status(error);
     }
@@ -88,7 +78,7 @@ Task<Status> ProbeDriver::copy_up(std::int64_t cluster) {
     co_return Status();
   }
   constexpr std::int64_t kBytes = ProbeStore::kClusterBytes;
-  const auto buffer = aio::AlignedBuffer::allocate(kBytes, kBufferAlignment);
+  const auto buffer = aio::AlignedBuffer::allocate(kBytes, ProbeStore::kBufferAlignment);
   if (!buffer) {
     co_return Status(-ENOMEM);
   }
@@ -215,7 +205,7 @@ Task<Status> ProbeDriver::commit_cluster(block::Edge& below, std::int64_t cluste
   }
   // A copy: nothing keeps the cluster while the write is under way.
   const auto buffer =
-      aio::AlignedBuffer::allocate(static_cast<std::size_t>(bytes), kBufferAlignment);
+      aio::AlignedBuffer::allocate(static_cast<std::size_t>(bytes), ProbeStore::kBufferAlignment);
   if (!buffer) {
     co_return Status(-ENOMEM);
   }

@@ -8,8 +8,6 @@
 namespace blk::drivers {
 namespace {
 
-constexpr std::size_t kBufferAlignment = 4096;
-
 std::int64_t offset_in_cluster(std::int64_t offset) { return offset % ProbeStore::kClusterBytes; }
 
 }  // namespace

@@ -15,6 +15,7 @@ namespace blk::drivers {
 class ProbeStore {
  public:
   static constexpr std::int64_t kClusterBytes = 65536;
+  static constexpr std::size_t kBufferAlignment = 4096;
 
   enum class State : std::uint8_t { kUnallocated, kZeroes, kData };
   struct Extent {
