@@ -149,7 +149,7 @@ onEveryEngineAndHome((context) => {
     blk.aio.pwritev(MIB - 1536, vector, (_, result) => results.push(result));
     blk.aio.preadv(MIB - 1535, vector, (_, result) => results.push(result));
     await using _section = await blk.drained();
-    expect(results.sort()).toEqual([-5, 1536]);
+    expect(new Set(results)).toEqual(new Set([-5, 1536]));
   });
 
   test('REQ-9: without a medium there is no length', async () => {

@@ -59,6 +59,18 @@ onEveryEngineAndHome((context) => {
     expect(order).toEqual(['before', 'quiet', 'inside', 'closed']);
   });
 
+  test('TRUNC-1: no section is quiet before the callback of one that fails at once', async () => {
+    await using empty = new BlockBackend({ context: context() });
+    const order: string[] = [];
+    for (let round = 0; round < 200; round += 1) {
+      empty.aio.truncate(4096, () => order.push('told'));
+      const section = await empty.drained();
+      order.push('quiet');
+      section.end();
+    }
+    expect(order).toEqual(Array(200).fill(['told', 'quiet']).flat());
+  });
+
   test('TRUNC-2: negative EINVAL, too large EIO, read-only EACCES, unsupported ENOTSUP', async () => {
     const filename = makeImage(folder, 'refused.img', 4096);
     {
