@@ -3,7 +3,7 @@ import { BlockBackend, probe } from '../../lib/index.js';
 import { onEveryEngineAndHome, scratchFolder } from '../support/matrix.js';
 import { describeMounted, tinyTmpfs } from '../support/mounts.js';
 import { codeOf, makeImage } from '../support/requests.js';
-import { isSettled, until } from '../support/waiting.js';
+import { isSettled, turn, until } from '../support/waiting.js';
 
 const folder = scratchFolder();
 const KIB = 1024;
@@ -67,6 +67,8 @@ onEveryEngineAndHome((context) => {
       const section = await empty.drained();
       order.push('quiet');
       section.end();
+      // So that the home sleeps, and the section begins while it wakes.
+      for (let turns = 0; turns < 5; turns += 1) await turn();
     }
     expect(order).toEqual(Array(200).fill(['told', 'quiet']).flat());
   });
