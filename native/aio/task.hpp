@@ -14,11 +14,42 @@
 #include <coroutine>
 #include <cstddef>
 #include <exception>
+#include <type_traits>
 #include <utility>
 
 #include "aio/frame-pool.hpp"
 
 namespace blk::aio {
+
+/// What a coroutine's promise knows of whoever awaits it: the chain from an inner request to the
+/// outermost frame. Null at its end, and before the coroutine has been awaited.
+struct Frame {
+  const Frame* caller = nullptr;
+
+  /// It is `outer`, or was called from there.
+  bool is_within(const Frame* outer) const {
+    const Frame* frame = this;
+    while (frame != nullptr && frame != outer) {
+      frame = frame->caller;
+    }
+    return frame != nullptr;
+  }
+};
+
+/// `const Frame* frame = co_await ThisFrame();`: that of the coroutine which asks. Never waits.
+class ThisFrame {
+ public:
+  bool await_ready() const noexcept { return false; }
+  template <typename Promise>
+  bool await_suspend(std::coroutine_handle<Promise> self) noexcept {
+    frame_ = &self.promise();
+    return false;
+  }
+  const Frame* await_resume() const noexcept { return frame_; }
+
+ private:
+  const Frame* frame_ = nullptr;
+};
 
 template <typename T>
 class [[nodiscard]] Task {
@@ -34,7 +65,7 @@ class [[nodiscard]] Task {
     void await_resume() const noexcept {}
   };
 
-  struct promise_type {
+  struct promise_type : Frame {
     std::coroutine_handle<> continuation = std::noop_coroutine();
     T value{};
 
@@ -69,8 +100,12 @@ class [[nodiscard]] Task {
   T take() { return std::move(value_); }
 
   bool await_ready() const noexcept { return !handle_; }
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<> caller) noexcept {
+  template <typename Promise>
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> caller) noexcept {
     handle_.promise().continuation = caller;
+    if constexpr (std::is_base_of_v<Frame, Promise>) {
+      handle_.promise().caller = &caller.promise();
+    }
     return handle_;
   }
   T await_resume() { return handle_ ? std::move(handle_.promise().value) : std::move(value_); }
@@ -85,7 +120,7 @@ class [[nodiscard]] Task {
 /// A coroutine that runs at once and owns itself: the outermost frame of a request. Its result goes
 /// wherever its body puts it.
 struct Detached {
-  struct promise_type {
+  struct promise_type : Frame {
     static void* operator new(std::size_t bytes) { return FramePool::allocate(bytes); }
     static void operator delete(void* block, std::size_t bytes) noexcept {
       FramePool::release(block, bytes);

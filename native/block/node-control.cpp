@@ -120,10 +120,14 @@ Task<Status> Node::truncate_slow(TruncateRequest request, ErrorReport& report) {
   InFlight counted(*this);
   const std::int64_t old_length = length();
   const std::int64_t growth = std::max<std::int64_t>(0, request.size - old_length);
-  TrackedRequest tracked(tracker_, TrackedType::kTruncate, request.size - growth, growth);
+  const aio::Frame* frame = co_await aio::ThisFrame();
+  TrackedRequest tracked(tracker_, frame, TrackedType::kTruncate, request.size - growth, growth);
   if (growth > 0) {
     tracked.make_serialising(1);  // writes into the new area wait for it to exist (TRUNC-3)
-    co_await tracker_.wait_for_conflicts(tracked);
+    const int conflict = co_await tracker_.wait_for_conflicts(tracked);
+    if (conflict != 0) {
+      co_return Status(conflict, id());
+    }
   }
   if (const Edge* backing = backing_child(); growth > 0 && backing != nullptr) {
     // What the backing file has there would show in the new area (TRUNC-6).

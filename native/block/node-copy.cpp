@@ -26,8 +26,12 @@ Task<Status> Node::copy_range_from(CopyRange copy) {
   }
   count();
   InFlight counted(*this);
-  TrackedRequest tracked(tracker_, TrackedType::kRead, copy.source_offset, copy.bytes);
-  co_await tracker_.wait_for_conflicts(tracked);
+  const aio::Frame* frame = co_await aio::ThisFrame();
+  TrackedRequest tracked(tracker_, frame, TrackedType::kRead, copy.source_offset, copy.bytes);
+  const int conflict = co_await tracker_.wait_for_conflicts(tracked);
+  if (conflict != 0) {
+    co_return Status(conflict, id());
+  }
   Status status = co_await driver_->copy_range_from(copy);
   co_return status.at(id());
 }
@@ -47,8 +51,12 @@ Task<Status> Node::copy_range_to(CopyRange copy) {
   }
   count();
   InFlight counted(*this);
-  TrackedRequest tracked(tracker_, TrackedType::kWrite, copy.target_offset, copy.bytes);
-  co_await tracker_.wait_for_conflicts(tracked);
+  const aio::Frame* frame = co_await aio::ThisFrame();
+  TrackedRequest tracked(tracker_, frame, TrackedType::kWrite, copy.target_offset, copy.bytes);
+  const int conflict = co_await tracker_.wait_for_conflicts(tracked);
+  if (conflict != 0) {
+    co_return Status(conflict, id());
+  }
   check_write_threshold(copy.target_offset, copy.bytes);
   // Holes of the source may become holes here. Before and after, as an answer may come in between.
   data_cache_.drop(copy.target_offset, copy.bytes);

@@ -33,7 +33,8 @@ Task<Status> Node::preadv(const Edge& /*via*/, std::int64_t offset, std::int64_t
 Task<Status> Node::finish_read(Task<Status> io, std::int64_t offset, std::int64_t bytes) {
   count();
   InFlight counted(*this);
-  TrackedRequest tracked(tracker_, TrackedType::kRead, offset, bytes);
+  const aio::Frame* frame = co_await aio::ThisFrame();
+  TrackedRequest tracked(tracker_, frame, TrackedType::kRead, offset, bytes);
   Status status = co_await io;
   co_return status.at(id());
 }
@@ -42,11 +43,15 @@ Task<Status> Node::read_slow(std::int64_t offset, std::int64_t bytes, IoView dat
                              RequestFlags flags) {
   count();
   InFlight counted(*this);
-  TrackedRequest tracked(tracker_, TrackedType::kRead, offset, bytes);
+  const aio::Frame* frame = co_await aio::ThisFrame();
+  TrackedRequest tracked(tracker_, frame, TrackedType::kRead, offset, bytes);
   if ((flags & kRequestCopyOnRead) != 0) {
     tracked.make_serialising(cluster_unit());
   }
-  co_await tracker_.wait_for_conflicts(tracked);
+  const int conflict = co_await tracker_.wait_for_conflicts(tracked);
+  if (conflict != 0) {
+    co_return Status(conflict, id());
+  }
   PaddedRequest padded(offset, bytes, limits_.request_alignment);
   if ((flags & kRequestPrefetch) != 0) {
     co_return co_await read_copying(padded.offset, padded.bytes, IoView(), flags);

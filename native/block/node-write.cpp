@@ -49,7 +49,8 @@ bool Node::detects_zeroes(RequestFlags flags) const {
 Task<Status> Node::finish_write(Task<Status> io, std::int64_t offset, std::int64_t bytes) {
   count();
   InFlight counted(*this);
-  TrackedRequest tracked(tracker_, TrackedType::kWrite, offset, bytes);
+  const aio::Frame* frame = co_await aio::ThisFrame();
+  TrackedRequest tracked(tracker_, frame, TrackedType::kWrite, offset, bytes);
   Status status = co_await io;
   note_write(offset, bytes, status);
   co_return status.at(id());
@@ -66,7 +67,10 @@ Task<Status> Node::start_write(TrackedRequest& tracked, bool serialises, Request
   if ((flags & kRequestNoWait) != 0 && tracker_.has_conflict(tracked)) {
     co_return Status(-EBUSY, id());
   }
-  co_await tracker_.wait_for_conflicts(tracked);
+  const int conflict = co_await tracker_.wait_for_conflicts(tracked);
+  if (conflict != 0) {
+    co_return Status(conflict, id());
+  }
   co_return Status();
 }
 
@@ -76,7 +80,8 @@ Task<Status> Node::write_slow(std::int64_t offset, std::int64_t bytes, IoView da
   InFlight counted(*this);
   // As a zero-write it may set the length, so what comes after it must wait (ZERO-13).
   const bool grows = detects_zeroes(flags) && offset + bytes > length();
-  TrackedRequest tracked(tracker_, TrackedType::kWrite, offset,
+  const aio::Frame* frame = co_await aio::ThisFrame();
+  TrackedRequest tracked(tracker_, frame, TrackedType::kWrite, offset,
                          grows ? kMaxLength - offset : bytes);
   PaddedRequest padded(offset, bytes, limits_.request_alignment);
   Status status = co_await start_write(tracked, padded.needed() || grows, flags);

@@ -114,7 +114,8 @@ Task<Status> Node::zero_slow(std::int64_t offset, std::int64_t bytes, RequestFla
   InFlight counted(*this);
   // Beyond the end it grows the node, so whatever comes after it must wait (ZERO-13).
   const bool grows = offset + bytes > length();
-  TrackedRequest tracked(tracker_, TrackedType::kWrite, offset,
+  const aio::Frame* frame = co_await aio::ThisFrame();
+  TrackedRequest tracked(tracker_, frame, TrackedType::kWrite, offset,
                          grows ? kMaxLength - offset : bytes);
   const bool padded = !is_request_aligned(offset, bytes);
   Status status = co_await start_write(tracked, padded || grows, flags);
@@ -247,8 +248,12 @@ Task<Status> Node::pdiscard(const Edge& via, std::int64_t offset, std::int64_t b
 Task<Status> Node::discard_slow(std::int64_t offset, std::int64_t bytes) {
   count();
   InFlight counted(*this);
-  TrackedRequest tracked(tracker_, TrackedType::kDiscard, offset, bytes);
-  co_await tracker_.wait_for_conflicts(tracked);
+  const aio::Frame* frame = co_await aio::ThisFrame();
+  TrackedRequest tracked(tracker_, frame, TrackedType::kDiscard, offset, bytes);
+  const int conflict = co_await tracker_.wait_for_conflicts(tracked);
+  if (conflict != 0) {
+    co_return Status(conflict, id());
+  }
   data_cache_.drop(offset, bytes);
   const std::int64_t request_align = limits_.request_alignment;
   const std::int64_t align = std::max<std::int64_t>(limits_.discard_alignment, request_align);

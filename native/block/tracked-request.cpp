@@ -1,12 +1,14 @@
 #include "block/tracked-request.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace blk::block {
 
-TrackedRequest::TrackedRequest(RequestTracker& tracker, TrackedType type, std::int64_t offset,
-                               std::int64_t bytes)
+TrackedRequest::TrackedRequest(RequestTracker& tracker, const aio::Frame* frame, TrackedType type,
+                               std::int64_t offset, std::int64_t bytes)
     : tracker_(tracker),
+      frame_(frame),
       next_(tracker.first_),
       type_(type),
       offset_(offset),
@@ -59,6 +61,9 @@ TrackedRequest* RequestTracker::find_conflict(const TrackedRequest& self) const 
 
 aio::Task<int> RequestTracker::wait_for_conflicts(TrackedRequest& self) {
   while (TrackedRequest* other = find_conflict(self)) {
+    if (self.frame_->is_within(other->frame_)) {
+      co_return -EDEADLK;
+    }
     self.waiting_for_ = other;
     co_await other->waiters_.wait();
     self.waiting_for_ = nullptr;

@@ -17,8 +17,9 @@ class RequestTracker;
 /// to destruction. Home thread only.
 class TrackedRequest {
  public:
-  TrackedRequest(RequestTracker& tracker, TrackedType type, std::int64_t offset,
-                 std::int64_t bytes);
+  /// `frame` is the coroutine that it lives in: requests made from there are inside of this one.
+  TrackedRequest(RequestTracker& tracker, const aio::Frame* frame, TrackedType type,
+                 std::int64_t offset, std::int64_t bytes);
   TrackedRequest(const TrackedRequest&) = delete;
   TrackedRequest& operator=(const TrackedRequest&) = delete;
   ~TrackedRequest();
@@ -39,6 +40,7 @@ class TrackedRequest {
   }
 
   RequestTracker& tracker_;
+  const aio::Frame* frame_;
   TrackedRequest* previous_ = nullptr;
   TrackedRequest* next_ = nullptr;
   TrackedType type_;
@@ -62,7 +64,8 @@ class RequestTracker {
 
   /// Waits until no conflicting request that started earlier is left. Two requests conflict when
   /// they overlap and at least one is serialising. A request that itself waits for `self` is
-  /// skipped, so chains cannot deadlock (TRK-5).
+  /// skipped, so chains cannot deadlock (TRK-5). EDEADLK instead of waiting for a request that
+  /// `self` is inside of: that one waits for `self` (TRK-6).
   aio::Task<int> wait_for_conflicts(TrackedRequest& self);
   /// True when wait_for_conflicts() would wait.
   bool has_conflict(const TrackedRequest& self) const { return find_conflict(self) != nullptr; }

@@ -92,7 +92,11 @@ void allocate_first_block(int fd, std::int64_t size) {
 }
 
 int grow_allocated(int fd, std::int64_t old_size, std::int64_t size) {
-  return old_size == size ? 0 : -::posix_fallocate(fd, old_size, size - old_size);
+  int error = 0;
+  do {
+    error = old_size == size ? 0 : ::posix_fallocate(fd, old_size, size - old_size);
+  } while (error == EINTR);
+  return -error;
 }
 
 int grow_written(int fd, std::int64_t old_size, std::int64_t size) {
@@ -116,7 +120,11 @@ int grow_written(int fd, std::int64_t old_size, std::int64_t size) {
     }
     at += written;
   }
-  return ::fsync(fd) == 0 ? 0 : -errno;
+  int result = 0;
+  do {
+    result = ::fsync(fd) == 0 ? 0 : -errno;
+  } while (result == -EINTR);
+  return result;
 }
 
 }  // namespace

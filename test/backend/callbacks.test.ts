@@ -211,6 +211,50 @@ onEveryEngineAndHome((context) => {
     }
   });
 
+  // QEMU's run its event loop, so that other callbacks run inside them.
+  test('RW-6: a synchronous request runs inline, in a callback too, and no other callback in it', async () => {
+    await using blk = await open();
+    const order: string[] = [];
+    let inside = '';
+    const readInline = (name: string) => {
+      if (inside !== '') order.push(`${name} in ${inside}`);
+      inside = name;
+      const result = blk.preadSync(4096, Buffer.alloc(1024));
+      inside = '';
+      order.push(`${name} ${result}`);
+    };
+    const ended = [1, 2, 3].map((index) =>
+      called((callback) => {
+        blk.aio.pread(512 * index, Buffer.alloc(512), (error, result) => {
+          readInline(`callback ${index}`);
+          callback(error, result);
+        });
+      }),
+    );
+    readInline('outside');
+    expect(order).toEqual(['outside 1024']);
+    await Promise.all(ended);
+    expect(order.slice(1).sort()).toEqual([
+      'callback 1 1024',
+      'callback 2 1024',
+      'callback 3 1024',
+    ]);
+  });
+
+  // In 4.1 there was no context to wait in, and QEMU ended.
+  test('AIO-10: a request that was made without a medium can be cancelled', async () => {
+    await using empty = new BlockBackend({ context: context() });
+    const results: number[] = [];
+    const flush = () => empty.aio.flush((_error, result) => results.push(result));
+    const [first, second] = [flush(), flush()];
+    empty.aio.cancelAsync(second);
+    await empty.aio.cancel(first);
+    await empty.aio.cancel(second);
+    expect(results).toEqual([-123, -123]);
+    await empty.aio.cancel(first);
+    expect([results.length, empty.inFlight]).toEqual([2, 0]);
+  });
+
   test('AIO-15: the size of a vector is the size of the request', async () => {
     await using blk = await open();
     const parts = [Buffer.alloc(1000, 1), Buffer.alloc(0), Buffer.alloc(3096, 2)];

@@ -39,9 +39,12 @@ onEveryEngineAndHome((context) => {
   });
 
   test('MISC-14: memory for requests suits O_DIRECT, and nothing is an amount, too', async () => {
+    const foreign: Buffer[] = [];
     const empty = new BlockBackend({ context: context() });
     expect(empty.allocate(0).length).toBe(0);
     expect(empty.allocate(4096).equals(Buffer.alloc(4096))).toBe(true);
+    // Of odd sizes, so that each must be aligned by itself.
+    for (const bytes of [1, 4097, 512, 4096]) foreign.push(empty.allocate(bytes));
     await empty.close();
     const filename = makeImage(folder, 'memory.img', 65536);
     await using blk = await BlockBackend.open(
@@ -52,6 +55,10 @@ onEveryEngineAndHome((context) => {
     for (const bytes of [4096, 8192, 65536]) {
       expect(await blk.pread(0, blk.allocate(bytes))).toBe(bytes);
       expect(await blk.pwrite(0, blk.allocate(bytes))).toBe(bytes);
+    }
+    for (const memory of foreign) {
+      const whole = memory.subarray(0, memory.length - (memory.length % 4096));
+      expect(await blk.pread(0, whole)).toBe(whole.length);
     }
     expect(blk.root?.info().bounced).toBe(0);
   });

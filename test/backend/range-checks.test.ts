@@ -138,6 +138,20 @@ onEveryEngineAndHome((context) => {
     expect(all.equals(expected)).toBe(true);
   });
 
+  // QEMU's callers say a size beside the vector, which may be too short (EIO) or too long (fatal).
+  test('REQ-7: a request is as long as its vector, which can be neither too short nor too long', async () => {
+    await using blk = await open();
+    const vector = [Buffer.alloc(512), Buffer.alloc(0), Buffer.alloc(1024)];
+    expect(await blk.preadv(MIB - 1536, vector)).toBe(1536);
+    expect(await blk.pwritev(MIB - 1536, vector)).toBe(1536);
+    expect(await codeOf(blk.preadv(MIB - 1535, vector))).toBe('EIO');
+    const results: number[] = [];
+    blk.aio.pwritev(MIB - 1536, vector, (_, result) => results.push(result));
+    blk.aio.preadv(MIB - 1535, vector, (_, result) => results.push(result));
+    await using _section = await blk.drained();
+    expect(new Set(results)).toEqual(new Set([-5, 1536]));
+  });
+
   test('REQ-9: without a medium there is no length', async () => {
     const empty = new BlockBackend({ context: context() });
     expect(await codeOf(empty.getLength())).toBe('ENOMEDIUM');

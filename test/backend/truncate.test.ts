@@ -1,8 +1,9 @@
 import { readFileSync, statSync } from 'node:fs';
-import { BlockBackend } from '../../lib/index.js';
+import { BlockBackend, probe } from '../../lib/index.js';
 import { onEveryEngineAndHome, scratchFolder } from '../support/matrix.js';
 import { describeMounted, tinyTmpfs } from '../support/mounts.js';
 import { codeOf, makeImage } from '../support/requests.js';
+import { isSettled, turn, until } from '../support/waiting.js';
 
 const folder = scratchFolder();
 const KIB = 1024;
@@ -27,6 +28,49 @@ onEveryEngineAndHome((context) => {
     expect(blk.parked).toBe(0);
     section.end();
     expect(await blk.getLength()).toBe(8192);
+  });
+
+  test('TRUNC-1: one in flight counts: sections and close() wait for it, and for its callback', async () => {
+    const blk = await BlockBackend.open(
+      { driver: 'x-probe', 'node-name': 't', size: 4096 },
+      { context: context(), resize: true },
+    );
+    const order: string[] = [];
+    const hold = async (size: number, name: string) => {
+      probe('t').hold('truncate', 'A');
+      blk.aio.truncate(size, () => order.push(name));
+      await until(() => probe('t').held('A') === 1);
+    };
+    await hold(8192, 'before');
+    const begun = blk.drained();
+    void begun.then(() => order.push('quiet'));
+    expect(await isSettled(begun)).toBe(false);
+    expect([blk.inFlight, blk.parked, blk.quiesceCount]).toEqual([1, 0, 1]);
+    probe('t').release('A');
+    const section = await begun;
+    await hold(512, 'inside');
+    expect([blk.inFlight, blk.parked, blk.quiesceCount]).toEqual([1, 0, 1]);
+    section.end();
+    const closed = blk.close();
+    void closed.then(() => order.push('closed'));
+    expect(await isSettled(closed)).toBe(false);
+    probe('t').release('A');
+    await closed;
+    expect(order).toEqual(['before', 'quiet', 'inside', 'closed']);
+  });
+
+  test('TRUNC-1: no section is quiet before the callback of one that fails at once', async () => {
+    await using empty = new BlockBackend({ context: context() });
+    const order: string[] = [];
+    for (let round = 0; round < 200; round += 1) {
+      empty.aio.truncate(4096, () => order.push('told'));
+      const section = await empty.drained();
+      order.push('quiet');
+      section.end();
+      // So that the home sleeps, and the section begins while it wakes.
+      for (let turns = 0; turns < 5; turns += 1) await turn();
+    }
+    expect(order).toEqual(Array(200).fill(['told', 'quiet']).flat());
   });
 
   test('TRUNC-2: negative EINVAL, too large EIO, read-only EACCES, unsupported ENOTSUP', async () => {

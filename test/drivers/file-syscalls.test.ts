@@ -125,6 +125,20 @@ describeWith(['strace'], 'system calls of a file', () => {
     expect(readFileSync(filename).equals(Buffer.alloc(65536, 0x64).fill(0, 0, 8192))).toBe(true);
   });
 
+  test('FILE-12: wholly past the end it allocates, where neither of them is supported', async () => {
+    const { calls, reported } = await run(
+      `${opened('{}', '{ resize: true }')} blk.allowWriteBeyondEnd = true;
+      report(await blk.pwriteZeroes(65536, 8192));
+      report(await codeOf(blk.pwriteZeroes(65536 + 4096, 8192, { noFallback: true })));
+      ${CLOSE}`,
+      'fallocate,pwrite64,pwritev',
+      'fallocate:error=EOPNOTSUPP:when=1..2',
+    );
+    expect(calls).toEqual([ZERO, PUNCH, ALLOCATE]);
+    expect(reported).toEqual([0, 'ENOTSUP']);
+    expect(readFileSync(filename).length).toBe(65536 + 8192);
+  });
+
   test('FILE-12: EINVAL on zero-range goes on to the next way, and is not remembered', async () => {
     const { calls } = await run(
       `${opened()} await blk.pwriteZeroes(0, 8192); await blk.pwriteZeroes(0, 8192); ${CLOSE}`,
@@ -192,6 +206,59 @@ describeWith(['strace'], 'system calls of a file', () => {
       );
       expect(lines.map((line) => / (\d+, \d+)\) = /.exec(line)?.[1])).toEqual([`${written}, 0`]);
     }
+  });
+
+  const grown = async (preallocation: string, inject?: string) => {
+    filename = makeImage(folder, 'traced.img', 1000);
+    const { lines, reported } = await run(
+      `${opened('{}', '{ resize: true }')}
+      report(await codeOf(blk.truncate(200000, { preallocation: '${preallocation}' })));
+      ${CLOSE}`,
+      'ftruncate,fallocate,pwrite64,fsync',
+      inject,
+    );
+    const calls = lines.map((line) =>
+      line
+        .replace(/^\d+ +/, '')
+        .replace(/\(.*?>/, '')
+        .replace(/ "[^"]*"\.*,/, '')
+        .replace(/\) += .*/, ''),
+    );
+    return { calls, reported };
+  };
+
+  test('TRUNC-9: falloc allocates the new range and nothing else', async () => {
+    expect(await grown('falloc')).toEqual({
+      calls: ['fallocate, 0, 1000, 199000'],
+      reported: ['none'],
+    });
+  });
+
+  test('TRUNC-10: full sets the size, writes zeroes in steps of 64 KiB, and syncs', async () => {
+    const calls = [
+      'ftruncate, 200000',
+      'pwrite64, 65536, 1000',
+      'pwrite64, 65536, 66536',
+      'pwrite64, 65536, 132072',
+      'pwrite64, 2392, 197608',
+      'fsync',
+    ];
+    expect(await grown('full')).toEqual({ calls, reported: ['none'] });
+    expect(readFileSync(filename).length).toBe(200_000);
+    expect(await grown('full', 'fsync:error=EIO')).toEqual({
+      calls: [...calls, 'ftruncate, 1000'],
+      reported: ['EIO'],
+    });
+    expect(readFileSync(filename).equals(Buffer.alloc(1000, 0x64))).toBe(true);
+  });
+
+  test.each([
+    ['falloc', 'fallocate'],
+    ['full', 'fsync'],
+  ])('FILE-17: a preallocation (%s) goes on after an interrupted %s', async (mode, call) => {
+    const { calls, reported } = await grown(mode, `${call}:error=EINTR:when=1`);
+    expect(reported).toEqual(['none']);
+    expect(calls.filter((each) => each.startsWith(call)).length).toBe(2);
   });
 
   test('PLUG-9: without io_uring the threads do the work, with one warning', async () => {

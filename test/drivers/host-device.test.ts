@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { BlockBackend } from '../../lib/index.js';
-import { attachLoop, describeWithLoop, detachLoop } from '../support/loop-devices.js';
+import { attachLoop, describeWithLoop, detachLoop, resizeLoop } from '../support/loop-devices.js';
 import { onEveryEngineAndHome, scratchFolder } from '../support/matrix.js';
 import { codeOf, makeImage, submittedBy } from '../support/requests.js';
 
@@ -74,6 +74,41 @@ describeWithLoop('host_device', () => {
         expect(await blk.truncate(SIZE / 2, { exact: false })).toBe(0);
         expect(await blk.truncate(SIZE)).toBe(0);
         expect(await blk.getLength()).toBe(SIZE);
+      });
+
+      // As in QEMU, a device is asked at the open and by each truncate, not by each request.
+      test('FILE-11: the length of a device that grows is where a seek to its end gets', async () => {
+        const growing = makeImage(folder, 'growing.img', SIZE);
+        const loop = attachLoop(growing, '--sector-size', String(sector));
+        try {
+          await using blk = await BlockBackend.open(
+            { driver: 'host_device', filename: loop, locking: 'off', cache: { direct: true } },
+            { context: context(), resize: true },
+          );
+          expect(await blk.getLength()).toBe(SIZE);
+          resizeLoop(loop, growing, 2 * SIZE);
+          const block = Buffer.alloc(sector, 0x67);
+          expect(await codeOf(blk.pwrite(SIZE, block))).toBe('EIO');
+          expect(await codeOf(blk.truncate(2 * SIZE + sector))).toBe('EINVAL');
+          expect(await blk.truncate(2 * SIZE)).toBe(0);
+          expect(await blk.getLength()).toBe(2 * SIZE);
+          expect(await blk.pwrite(2 * SIZE - sector, block)).toBe(sector);
+          await blk.flush();
+          expect(readFileSync(growing).subarray(-sector).equals(block)).toBe(true);
+          resizeLoop(loop, growing, SIZE / 2);
+          expect(await codeOf(blk.truncate(SIZE))).toBe('EINVAL');
+          expect(await blk.truncate(SIZE / 2)).toBe(0);
+          expect(await blk.getLength()).toBe(SIZE / 2);
+          expect(await codeOf(blk.pread(SIZE / 2, block))).toBe('EIO');
+          resizeLoop(loop, growing, 3 * SIZE);
+          await using other = await BlockBackend.open(
+            { driver: 'host_device', filename: loop, locking: 'off', 'read-only': true },
+            { context: context() },
+          );
+          expect(await other.getLength()).toBe(3 * SIZE);
+        } finally {
+          detachLoop(loop);
+        }
       });
 
       test('DISC-5: a discard reaches the device', async () => {

@@ -216,6 +216,8 @@ export class DrainWalk {
     if (FAMILY.includes(name) && FAMILY.some((one) => this.#model.isClosing(one))) return;
     if ((name === 'upper' || name === 'second') && !this.#familyIsThere()) return;
     this.#last = `open ${name}`;
+    // Opening waits, and what takes no time ends meanwhile.
+    if (this.#virtual) this.#model.advance(0);
     // The sections of the backend that is gone end with it here, so that the name has a new start.
     for (const begun of this.#begun.filter(({ of }) => of === name)) {
       (await begun.section).end();

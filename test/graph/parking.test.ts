@@ -99,6 +99,19 @@ onEveryEngineAndHome((context) => {
     expect([blk.parked, other.parked, blk.quiesceCount]).toEqual([0, 0, 1]);
   });
 
+  test('DRAIN-21: with queueing off, requests of a section are not held back, as in QEMU 4.1', async () => {
+    await using blk = await open();
+    blk.requestQueueing = false;
+    await using _section = await blk.drained();
+    expect(await blk.pread(0, sector)).toBe(512);
+    expect(await blk.pwrite(0, sector)).toBe(512);
+    expect(await blk.pwriteZeroes(0, 512)).toBe(0);
+    expect(await blk.pdiscard(0, 512)).toBe(0);
+    expect(await blk.flush()).toBe(0);
+    const late = await blk.pread(1 << 20, sector).catch((error: BlockError) => error.code);
+    expect([late, blk.parked, blk.inFlight, blk.quiesceCount]).toEqual(['EIO', 0, 0, 1]);
+  });
+
   test('DRAIN-25: without queueing requests run in the section, which waits for them', async () => {
     await using blk = await open(slowDisk());
     blk.requestQueueing = false;

@@ -107,6 +107,21 @@ describeWith(['strace'], 'system calls', () => {
     const none = await steps({ 'extent-size-hint': 0 });
     expect(none).toEqual(['lock', 'ask', 'empty', 'resize', 'unlock']);
   });
+
+  test.each([
+    [{}, 1048576],
+    [{ 'extent-size-hint': 65536 }, 65536],
+  ])('FILE-19: of %j the hint for the size of extents is %i', async (more, hint) => {
+    const filename = makeImage(folder, 'hinted.img', 65536);
+    const options = JSON.stringify({ driver: 'file', filename, size: 4096, ...more });
+    const { lines } = await traced(`await require('block-backend').blockdevCreate(${options});`, {
+      filename,
+      trace: 'ioctl',
+      inject: 'ioctl:retval=0',
+    });
+    const hints = lines.filter((line) => line.includes('FSSETXATTR'));
+    expect(hints.map((line) => /fsx_extsize=(\d+)/.exec(line)?.[1])).toEqual([String(hint)]);
+  });
 });
 
 test('FILE-20: the old way rounds the size up to sectors, the typed one does not', async () => {

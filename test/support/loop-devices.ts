@@ -1,6 +1,7 @@
 // Loop devices, which only root can have. Tests that need them are skipped, with the reason in
 // their title, where they cannot be had.
 import { execFileSync } from 'node:child_process';
+import { truncateSync } from 'node:fs';
 import { foreignEnv } from './tools.js';
 
 function losetup(...args: string[]): string {
@@ -19,6 +20,12 @@ function hasLoopDevices(): boolean {
 /** A loop device over `filename`. Detach it with {@link detachLoop}. */
 export function attachLoop(filename: string, ...options: string[]): string {
   return losetup('--find', '--show', ...options, filename).trim();
+}
+
+/** The device is as long as its file, which has changed. */
+export function resizeLoop(device: string, filename: string, bytes: number): void {
+  truncateSync(filename, bytes);
+  losetup('--set-capacity', device);
 }
 
 export function detachLoop(device: string): void {

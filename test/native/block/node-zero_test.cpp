@@ -169,6 +169,21 @@ TEST_CASE("DISC-2: without discard=unmap, or without a driver for it, nothing is
   CHECK(unable.take_calls().empty());
 }
 
+TEST_CASE("DISC-9: a discard needs the permission to write, and a node that is not read-only") {
+  World world;
+  TestNode node(world, 65536, unmapping(), discarding(512, 0));
+  node.edge.permissions = kPermAll & ~kPermWrite;
+  CHECK(node.discard(0, 4096).error == -EPERM);
+  node.edge.permissions = kPermWrite;
+  CHECK(node.discard(0, 4096).ok());
+  NodeOptions sealed = unmapping();
+  sealed.state.read_only = true;
+  TestNode reading(world, 65536, sealed, discarding(512, 0));
+  CHECK(reading.discard(0, 4096).error == -EPERM);
+  CHECK(node.take_calls() == Calls{"discard 0+4096"});
+  CHECK(reading.take_calls().empty());
+}
+
 TEST_CASE("DISC-3: a negative offset fails, whatever discard= says") {
   World world;
   TestNode off(world, 65536, discarding(512, 0));

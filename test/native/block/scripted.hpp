@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -70,6 +71,8 @@ class ScriptedDriver : public block::Driver {
   /// Calls that start with this wait for release().
   std::string hold;
   aio::AioContext* context = nullptr;
+  /// The next call makes this request before it does anything else, and fails if that does.
+  std::function<aio::Task<block::Status>()> inside;
   /// Notes of several drivers in one list, each after its driver's label.
   Calls* journal = nullptr;
   std::string label;
@@ -168,6 +171,13 @@ class ScriptedDriver : public block::Driver {
   }
   aio::Task<block::Status> act(std::string call) {
     calls.push_back(call);
+    if (inside) {
+      const auto request = std::exchange(inside, nullptr);
+      block::Status status = co_await request();
+      if (!status.ok()) {
+        co_return status;
+      }
+    }
     if (!hold.empty() && call.starts_with(hold)) {
       co_await held_.wait();
     }

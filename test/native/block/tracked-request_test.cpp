@@ -2,7 +2,9 @@
 
 #include <cerrno>
 #include <functional>
+#include <map>
 #include <random>
+#include <string>
 
 #include "scripted.hpp"
 
@@ -10,6 +12,7 @@ namespace {
 
 using namespace blk::block;
 using namespace blk::test;
+using blk::aio::Task;
 
 auto aligned(std::uint32_t request) {
   return [=](ScriptedDriver& driver) { driver.own_limits.request_alignment = request; };
@@ -141,6 +144,122 @@ TEST_CASE("TRK-5: who waits is waited for by nobody, so a chain of overlaps ends
     CHECK(write.value().ok());
   }
   CHECK(node.take_calls().size() == 4);
+}
+
+namespace {
+
+/// Requests of every kind, each of 4096 bytes in the block at 4096; a truncate adds that at 65536.
+struct Nestable {
+  std::string data = std::string(4096, 'n');
+  iovec iov{data.data(), data.size()};
+  ErrorReport report;
+
+  std::map<std::string, std::function<Task<Status>(TestNode&)>> kinds{
+      {"read",
+       [this](TestNode& at) { return at.node->preadv(at.edge, 4096, 4096, IoView(&iov, 1), 0); }},
+      {"write",
+       [this](TestNode& at) { return at.node->pwritev(at.edge, 4096, 4096, IoView(&iov, 1), 0); }},
+      {"zero", [](TestNode& at) { return at.node->pwrite_zeroes(at.edge, 4096, 4096, 0); }},
+      {"discard", [](TestNode& at) { return at.node->pdiscard(at.edge, 4096, 4096); }},
+      {"truncate",
+       [this](TestNode& at) {
+         TruncateRequest grown;
+         grown.size = 65536 + 4096;
+         return at.node->truncate(at.edge, grown, report);
+       }},
+  };
+
+  Task<Status> serialising_write(TestNode& at, std::int64_t offset) {
+    return at.node->pwritev(at.edge, offset, 4096, IoView(&iov, 1), kRequestSerialising);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("TRK-6: a request that would wait for the one that it is inside of is EDEADLK") {
+  Nestable nestable;
+  for (const auto& [kind, outer] : nestable.kinds) {
+    CAPTURE(kind);
+    World world;
+    NodeOptions options;
+    options.state.discard_unmap = true;
+    TestNode node(world, 65536, options, aligned(4096));
+    const std::int64_t offset = kind == "truncate" ? 65536 : 4096;
+    node.driver->inside = [&] { return nestable.serialising_write(node, offset); };
+    auto started = world.start(outer(node));
+    REQUIRE(started.done());  // it did not wait for itself
+    CHECK(started.value().error == -EDEADLK);
+    CHECK(started.value().node == node.node->id());
+    CHECK(node.take_calls().size() == 1);  // nothing of the inner request came to the driver
+    CHECK(node.stored(4096, 4096) == std::string(4096, 'd'));
+    // Both have left the tracker.
+    CHECK(node.write(offset, nestable.data, kRequestSerialising | kRequestNoWait).ok());
+  }
+}
+
+TEST_CASE("TRK-6: inside of a serialising request every kind of request is EDEADLK") {
+  Nestable nestable;
+  for (const auto& [kind, inner] : nestable.kinds) {
+    CAPTURE(kind);
+    World world;
+    NodeOptions options;
+    options.state.discard_unmap = true;
+    TestNode node(world, 65536, options, aligned(4096));
+    // Longer than the node, so that it covers the area of the truncate as well.
+    node.driver->inside = [&] { return inner(node); };
+    auto started = node.start_write(4096, std::string(65536, 's'), kRequestSerialising);
+    REQUIRE(started.done());
+    CHECK(started.value().error == -EDEADLK);
+    CHECK(node.stored(4096, 4096) == std::string(4096, 'd'));
+  }
+}
+
+TEST_CASE("TRK-6: a request finds itself through other nodes, too") {
+  Nestable nestable;
+  World world;
+  TestNode above(world, 65536);
+  TestNode below(world, 65536, NodeOptions{.name = "below", .id = 2, .state = {}});
+  above.driver->inside = [&] { return nestable.kinds["write"](below); };
+  below.driver->inside = [&] { return nestable.serialising_write(above, 0); };
+  auto started = above.start_write(0, std::string(512, 'a'));
+  REQUIRE(started.done());
+  CHECK(started.value().error == -EDEADLK);
+  CHECK(started.value().node == above.node->id());
+}
+
+TEST_CASE("TRK-6: inner requests that need not wait for the outer one run") {
+  Nestable nestable;
+  World world;
+  TestNode node(world, 65536);
+  node.driver->inside = [&] { return nestable.kinds["write"](node); };  // nobody is serialising
+  CHECK(node.write(4096, std::string(512, 'o')).ok());
+  CHECK(node.stored(4096, 4096) == std::string(512, 'o') + std::string(3584, 'n'));
+  node.driver->inside = [&] { return nestable.serialising_write(node, 0); };  // they only touch
+  CHECK(node.write(4096, std::string(512, 'p'), kRequestSerialising).ok());
+  CHECK(node.stored(0, 4097) == std::string(4096, 'n') + "p");
+}
+
+TEST_CASE("TRK-6: an inner request waits for strangers, and strangers for the outer one") {
+  Nestable nestable;
+  World world;
+  TestNode node(world, 65536);
+  node.driver->hold = "write 4096+512";
+  auto stranger = node.start_write(4096, std::string(512, 's'));
+  node.driver->inside = [&] { return nestable.serialising_write(node, 4096); };
+  auto outer = node.start_write(0, std::string(512, 'o'), kRequestSerialising);
+  auto late = node.start_write(0, std::string(512, 'l'), kRequestSerialising);
+  CHECK_FALSE(stranger.done());
+  CHECK_FALSE(outer.done());
+  CHECK_FALSE(late.done());
+  CHECK(node.take_calls() == Calls{"write 4096+512", "write 0+512"});
+  node.driver->release();
+  world.settle_down();
+  CHECK(stranger.value().ok());
+  CHECK(outer.value().ok());
+  CHECK(late.value().ok());
+  CHECK(node.take_calls() == Calls{"write 4096+4096", "write 0+512"});
+  CHECK(node.stored(0, 512) == std::string(512, 'l'));
+  CHECK(node.stored(4096, 512) == std::string(512, 'n'));
 }
 
 TEST_CASE("TRK-7: a no-wait serialising write that would wait is EBUSY") {
