@@ -287,6 +287,7 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
     return most - (most % this.requestAlignment);
   }
 
+  /** It was closed, or its last user let go of it: requests fail with ENOMEDIUM. */
   get isClosed(): boolean {
     return this.#ending !== undefined || this.isDestroyed;
   }
@@ -306,6 +307,7 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
     return this.isDestroyed ? 0 : this.graphRoot.info().quiesce;
   }
 
+  /** A frozen snapshot. Once it is closed, counts are 0. */
   info(): BackendInfo {
     const { name, root, context } = this;
     const none = { inFlight: 0, parked: 0, quiesce: 0, available: false };
@@ -372,6 +374,7 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
     return this.#closing;
   }
 
+  /** Like {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -69,10 +69,12 @@ export abstract class BackendDevice extends BackendPermissions {
     return this.graphRoot.device as object | undefined;
   }
 
+  /** The id that {@link attachDevice} was given; '' without one or without a device. */
   get deviceId(): string {
     return this.graphRoot.deviceId;
   }
 
+  /** The path that {@link attachDevice} was given; '' without one or without a device. */
   get devicePath(): string {
     return this.graphRoot.devicePath;
   }
@@ -87,7 +89,7 @@ export abstract class BackendDevice extends BackendPermissions {
     return this.#legacyDriveInfo;
   }
 
-  /** @throws BlockUsageError the second time. */
+  /** Once only, for {@link legacyDriveInfo}. @throws BlockUsageError the second time. */
   setLegacyDriveInfo(info: LegacyDriveInfo): void {
     if (this.#legacyDriveInfo !== undefined) {
       throw new BlockUsageError(`${this.describe()} has legacy drive info already`);

@@ -222,7 +222,7 @@ export abstract class BackendMedium extends BackendAccounting {
     this.graphRoot.insertNotifiers.add(notify);
   }
 
-  /** @throws BlockUsageError for one that was not added. */
+  /** It is not called any more. @throws BlockUsageError for one that was not added. */
   removeInsertNotifier(notify: () => void): void {
     this.graphRoot.insertNotifiers.remove((other) => other === notify);
   }
@@ -232,7 +232,7 @@ export abstract class BackendMedium extends BackendAccounting {
     this.graphRoot.removeNotifiers.add(notify);
   }
 
-  /** @throws BlockUsageError for one that was not added. */
+  /** It is not called any more. @throws BlockUsageError for one that was not added. */
   removeRemoveNotifier(notify: () => void): void {
     this.graphRoot.removeNotifiers.remove((other) => other === notify);
   }
@@ -244,22 +244,22 @@ export abstract class BackendMedium extends BackendAccounting {
     return this.root?.opBlocked(operation);
   }
 
-  /** (blk_op_block) */
+  /** Blocks the operation on the medium, until {@link opUnblock}. (blk_op_block) */
   opBlock(operation: BlockOperation, reason: BlockReason): void {
     this.root?.blockers.block(operation, reason);
   }
 
-  /** (blk_op_unblock) */
+  /** Takes that reason away; others stay. (blk_op_unblock) */
   opUnblock(operation: BlockOperation, reason: BlockReason): void {
     this.root?.blockers.unblock(operation, reason);
   }
 
-  /** (blk_op_block_all) */
+  /** Blocks every operation. (blk_op_block_all) */
   opBlockAll(reason: BlockReason): void {
     this.root?.blockers.blockAll(reason);
   }
 
-  /** (blk_op_unblock_all) */
+  /** Takes that reason away from every operation. (blk_op_unblock_all) */
   opUnblockAll(reason: BlockReason): void {
     this.root?.blockers.unblockAll(reason);
   }

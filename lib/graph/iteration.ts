@@ -12,10 +12,12 @@ export class TopLevelNodes implements IterableIterator<BlockNode>, Disposable {
   #held: (() => void) | undefined;
   #ended = false;
 
+  /** Itself. */
   [Symbol.iterator](): this {
     return this;
   }
 
+  /** The next node, which is held until the call after this one. */
   next(): IteratorResult<BlockNode> {
     const node = this.#ended ? undefined : (this.#nextOfBackend() ?? this.#nextOfMonitor());
     if (node === undefined) return this.return();
@@ -29,6 +31,7 @@ export class TopLevelNodes implements IterableIterator<BlockNode>, Disposable {
     return { done: true, value: undefined };
   }
 
+  /** Like {@link return}. */
   [Symbol.dispose](): void {
     this.return();
   }

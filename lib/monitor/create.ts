@@ -22,6 +22,7 @@ const CREATE = 'create';
 const SECTOR = 512;
 const MODES: readonly PreallocationMode[] = ['off', 'metadata', 'falloc', 'full'];
 
+/** How an image file is made. (QAPI: BlockdevCreateOptionsFile) */
 export interface CreateOptions {
   /** In bytes. */
   readonly size: number;

@@ -87,7 +87,11 @@ export function freezeBackingChain(top: NodeReference, base: NodeReference): voi
   surgery.freezeChain(resolve(top), resolve(base));
 }
 
-/** (bdrv_unfreeze_backing_chain) @throws BlockUsageError when a link is not frozen. */
+/**
+ * Ends what freezeBackingChain() began. (bdrv_unfreeze_backing_chain)
+ *
+ * @throws BlockUsageError when a link is not frozen.
+ */
 export function thawBackingChain(top: NodeReference, base: NodeReference): void {
   surgery.thawChain(resolve(top), resolve(base));
 }

@@ -35,6 +35,7 @@ export interface BlockStats {
   readonly backing?: BlockStats;
 }
 
+/** QMP: query-blockstats. */
 export interface BlockStatsOptions {
   /** Nodes instead of backends. Default false. */
   readonly 'query-nodes'?: boolean | undefined;

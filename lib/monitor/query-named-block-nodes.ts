@@ -6,6 +6,7 @@ import { withAllocatedSizes } from './allocated-sizes.js';
 import { type BlockDeviceInfo, blockDeviceInfo } from './block-device-info.js';
 import { ImageView } from './image-info.js';
 
+/** QMP: query-named-block-nodes. */
 export interface NamedBlockNodesOptions {
   /** Leaves out the images that a node stands on, which are listed themselves. Default false. */
   readonly flat?: boolean | undefined;

@@ -14,6 +14,7 @@ export interface SetIothreadArguments {
   readonly iothread: AioContext | string | null;
 }
 
+/** What {@link xBlockdevSetIothread} may do. */
 export interface SetIothreadOptions {
   /** Even if a backend is on the node. It may refuse all the same. */
   readonly force?: boolean | undefined;

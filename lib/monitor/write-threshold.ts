@@ -5,6 +5,7 @@ import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import { graph } from '../graph/graph.js';
 
+/** QMP: block-set-write-threshold. */
 export interface WriteThresholdArguments {
   readonly 'node-name': string;
   /** In bytes; 0: no threshold any more. */
