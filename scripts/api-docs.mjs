@@ -13,7 +13,8 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { indexTables, prose, referencePages } from './api-docs/markdown.mjs';
 import { packageVersion, readExports } from './api-docs/model.mjs';
-import { inRoot, log, main } from './lib/project.mjs';
+import { inRoot, log, main, tools } from './lib/project.mjs';
+import { mustRunNode } from './lib/run.mjs';
 
 const INDEX = inRoot('docs/api.md');
 /** What stands above this line is written by people. */
@@ -51,7 +52,7 @@ function problems(modules, dangling) {
   ];
 }
 
-await main(import.meta, ([flag]) => {
+await main(import.meta, async ([flag]) => {
   const modules = readExports();
   const { pages, dangling } = referencePages(modules, packageVersion());
   if (flag === '--check') {
@@ -61,6 +62,7 @@ await main(import.meta, ([flag]) => {
     return found.length === 0 ? 0 : 1;
   }
   writeFileSync(INDEX, indexPage(readFileSync(INDEX, 'utf8'), modules));
+  await mustRunNode('formatting', tools.biome, ['format', '--log-level=error', '--write', INDEX]);
   const folder = inRoot('docs/api');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);

@@ -40,7 +40,7 @@ const servers = new Set<NbdServer>();
  * for them. It keeps the process alive, unless {@link NbdServer.unref} is called.
  *
  * ```js
- * await using server = await NbdServer.listen({ type: 'unix', path: '/tmp/disk.sock' });
+ * await using server = await NbdServer.listen({ type: 'unix', path: 'disk.sock' });
  * await server.addExport({ id: 'disk', 'node-name': 'disk0', writable: true });
  * console.log(server.uri('disk0'));
  * ```

@@ -26,8 +26,8 @@ const dispatcher = new Dispatcher();
  * Speaks QMP, the QEMU Machine Protocol.
  *
  * ```js
- * const qmp = new QmpServer();
- * await qmp.listen('/run/vm/qmp.sock');
+ * await using qmp = new QmpServer();
+ * await qmp.listen('qmp.sock');
  * ```
  *
  * Commands of all clients of all servers run one at a time, in the order in which each client sent
