@@ -88,9 +88,9 @@ describe('docs', () => {
     await runSample(docstringProgram(), () => {});
   });
 
-  test.each(withCommands)('docs: the commands of %s do what they are there for', async (page) => {
-    for (const code of shellSamplesOf(page)) await runShell(code);
-  });
+  test.each(withCommands)('docs: the commands of %s, one after the other, end well', (page) =>
+    runShell(shellSamplesOf(page).join('\n')),
+  );
 
   test('docs: docs/cli.md shows what blk graph prints', async () => {
     const [, command = '', shown = ''] =

@@ -41,24 +41,37 @@ function grouped(modules) {
     .filter(({ items }) => items.length > 0);
 }
 
-/** Finds where `{@link NAME}` leads: to an item, or to a member of the class that says it. */
+/** Finds where `{@link NAME}` leads: to an item, to a member of one, or of the class that says it. */
 class Links {
-  #pages = new Map();
+  #items = new Map();
   /** What led nowhere. */
   dangling = [];
 
   constructor(groups) {
-    for (const { page, items } of groups) for (const { name } of items) this.#pages.set(name, page);
+    for (const { page, items } of groups) {
+      for (const item of items) this.#items.set(item.name, { page, members: membersIn(item) });
+    }
   }
 
-  resolve(text, from, members) {
+  resolve(text, from) {
     return text.replace(/\{@link ([\w.]+)\}/g, (_, target) => {
-      if (members.has(target)) return `[\`${target}\`](#${anchorOf(`${from.name}.${target}`)})`;
-      const page = this.#pages.get(target.split('.')[0]);
-      if (page === undefined) this.dangling.push(`${from.file}: ${target}`);
+      const own = `${from.name}.${target}`;
+      const page = this.#pageOf(own) ?? this.#pageOf(target);
+      if (page === undefined) {
+        this.dangling.push(`${from.file}: ${target}`);
+        return `\`${target}\``;
+      }
       const place = page === from.page ? '' : `${page}.md`;
-      return page === undefined ? `\`${target}\`` : `[\`${target}\`](${place}#${anchorOf(target)})`;
+      const anchor = anchorOf(this.#pageOf(own) === undefined ? target : own);
+      return `[\`${target}\`](${place}#${anchor})`;
     });
+  }
+
+  /** Of `ITEM` or `ITEM.MEMBER`. */
+  #pageOf(target) {
+    const [name, member] = target.split('.');
+    const item = this.#items.get(name);
+    return member === undefined || item?.members.has(member) ? item?.page : undefined;
   }
 }
 
@@ -101,8 +114,7 @@ const membersIn = ({ sections = [] }) =>
   new Set(sections.flatMap(({ members }) => members).map(({ name }) => name));
 
 function itemText(item, links) {
-  const members = membersIn(item);
-  const say = (doc) => links.resolve(prose(doc), item, members);
+  const say = (doc) => links.resolve(prose(doc), item);
   const parts = [`## ${item.name}`, say(item.doc), fenceOf(item)];
   if (item.sections) parts.push(...classSections(item, say));
   parts.push(`<sub>${item.kind}, \`${item.file}\`</sub>`);

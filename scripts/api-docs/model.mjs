@@ -106,7 +106,7 @@ class Reader {
   }
 
   #contents(node, holder, text) {
-    switch (kinds.get(node.kind)) {
+    switch (kinds.get(node.kind) ?? '') {
       case 'class': {
         const [first, ...bases] = this.#lineage(node);
         const head = headOf(node, text.slice(0, node.members.pos));

@@ -24,7 +24,9 @@ export function docstringSamples(): string[] {
 const BEFORE = `
 await blockdevAdd({ driver: 'null-co', 'node-name': 'disk0' });
 const blk = await BlockBackend.open('disk0', { name: 'drive0' });
-const signal = AbortSignal.timeout(100);
+const stopping = new AbortController();
+const { signal } = stopping;
+setTimeout(() => stopping.abort(), 50);
 const requests = [{ offset: 0, buffer: Buffer.alloc(512), done: () => {} }];
 `;
 
@@ -35,6 +37,6 @@ export function docstringProgram(): string {
   const names = Object.keys(require(join(root, 'dist/index.js')) as object);
   const used = names.filter((name) => new RegExp(`\\b${name}\\b`).test(code));
   const program = `import { ${used.join(', ')} } from 'block-backend';\n${code}`;
-  const options = { jsc: { parser: { syntax: 'ecmascript' }, target: 'es2022' } } as const;
+  const options = { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' } } as const;
   return transformSync(program, { ...options, isModule: true }).code;
 }
