@@ -252,7 +252,7 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
 
   // --- names
 
-  /** '' without a name. */
+  /** '' without a name. (blk_name) */
   get name(): string {
     return this.graphRoot.deviceName;
   }
@@ -276,7 +276,10 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
 
   // --- what it is
 
-  /** What offsets and lengths should be multiples of, in bytes; others cost extra reads. */
+  /**
+   * What offsets and lengths should be multiples of, in bytes; others cost extra reads.
+   * (blk_get_request_alignment)
+   */
   get requestAlignment(): number {
     return this.root?.info().requestAlignment ?? EMPTY_ALIGNMENT;
   }

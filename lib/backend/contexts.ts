@@ -49,7 +49,11 @@ export abstract class BackendContexts extends BackendDevice {
     this.graphRoot.contextNotifiers.add({ attached, detach, opaque });
   }
 
-  /** They hear nothing more. @throws BlockUsageError unless exactly these three were added. */
+  /**
+   * They hear nothing more. (blk_remove_aio_context_notifier)
+   *
+   * @throws BlockUsageError unless exactly these three were added.
+   */
   removeContextNotifier(
     attached: (context: AioContext, opaque: unknown) => void,
     detach: (opaque: unknown) => void,

@@ -79,7 +79,10 @@ export abstract class BackendDevice extends BackendPermissions {
     return this.graphRoot.devicePath;
   }
 
-  /** The device's id, else its path; '' without either or without a device. */
+  /**
+   * The device's id, else its path; '' without either or without a device.
+   * (blk_get_attached_dev_id)
+   */
   get attachedDeviceId(): string {
     return this.graphRoot.attachedId;
   }
@@ -89,7 +92,11 @@ export abstract class BackendDevice extends BackendPermissions {
     return this.#legacyDriveInfo;
   }
 
-  /** Once only, for {@link legacyDriveInfo}. @throws BlockUsageError the second time. */
+  /**
+   * Once only, for {@link legacyDriveInfo}. (blk_set_legacy_dinfo)
+   *
+   * @throws BlockUsageError the second time.
+   */
   setLegacyDriveInfo(info: LegacyDriveInfo): void {
     if (this.#legacyDriveInfo !== undefined) {
       throw new BlockUsageError(`${this.describe()} has legacy drive info already`);

@@ -188,7 +188,10 @@ export abstract class BackendMedium extends BackendAccounting {
     return root === undefined ? this.#saved.openFlags : flagsOf(root.state);
   }
 
-  /** How the next medium is to be opened, writable unless the last one was read-only (ATT-16). */
+  /**
+   * How the next medium is to be opened, writable unless the last one was read-only (ATT-16).
+   * (blk_get_open_flags_from_root_state)
+   */
   get nextOpenFlags(): readonly OpenFlag[] {
     const { readOnly, openFlags } = this.#saved;
     const others = openFlags.filter((flag) => flag !== 'read-write');
@@ -217,7 +220,7 @@ export abstract class BackendMedium extends BackendAccounting {
 
   // --- notifiers
 
-  /** After a medium was put in; the notifier sees it. Newest first. */
+  /** After a medium was put in; the notifier sees it. Newest first. (blk_add_insert_bs_notifier) */
   addInsertNotifier(notify: () => void): void {
     this.graphRoot.insertNotifiers.add(notify);
   }
@@ -227,7 +230,10 @@ export abstract class BackendMedium extends BackendAccounting {
     this.graphRoot.insertNotifiers.remove((other) => other === notify);
   }
 
-  /** Before a medium is taken out; the notifier still sees it. Newest first. */
+  /**
+   * Before a medium is taken out; the notifier still sees it. Newest first.
+   * (blk_add_remove_bs_notifier)
+   */
   addRemoveNotifier(notify: () => void): void {
     this.graphRoot.removeNotifiers.add(notify);
   }

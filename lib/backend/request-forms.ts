@@ -118,7 +118,9 @@ export abstract class RequestForms {
     return this.port.promise(problem);
   }
 
-  /** Makes durable what was written and had completed before this call; resolves to 0. */
+  /**
+   * Makes durable what was written and had completed before this call; resolves to 0. (blk_flush)
+   */
   flush(options?: RequestOptions): Promise<number> {
     return this.port.promise(this.port.draft.flush(options));
   }
@@ -230,7 +232,7 @@ export abstract class RequestForms {
 
   /**
    * Zeroed memory that requests use without copying: aligned, registered with the engine, and not
-   * transferable to other threads. It is released when no view of it is left.
+   * transferable to other threads. It is released when no view of it is left. (blk_blockalign)
    *
    * @throws BlockError ENOMEM. RangeError for anything but an integer of at least 0.
    */

@@ -74,6 +74,7 @@ export class TopLevelNodes implements IterableIterator<BlockNode>, Disposable {
 /**
  * The nodes that backends hold, in the order in which the backends were made, then those that only
  * the monitor holds, in the order in which it got them. What is current stays until the next step.
+ * (bdrv_next)
  *
  * ```js
  * for (const node of topLevelNodes()) console.log(node.name);

@@ -128,6 +128,7 @@ export function inactivateAll(): Promise<void> {
 
 /**
  * Bytes that an image occupies on its host; of a format, that of all children that store it.
+ * (bdrv_get_allocated_file_size)
  *
  * @throws (rejects) BlockError ENOTSUP where nobody knows, ENOMEDIUM without an image.
  */

@@ -20,6 +20,7 @@ export function openNodes(): BlockNode[] {
 /**
  * Every node, those with generated names included, newest first. It takes the time that the host
  * needs to tell how large the images are; all else is of the turn in which it resolves.
+ * (QMP: query-named-block-nodes)
  */
 export function queryNamedBlockNodes({
   flat = false,

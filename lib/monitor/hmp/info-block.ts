@@ -23,7 +23,7 @@ interface Entry {
   readonly medium?: BlockDeviceInfo | undefined;
 }
 
-/** The text ends with a newline; it is empty where there is nothing to say of. */
+/** The text ends with a newline; it is empty where there is nothing to say of. (HMP: info block) */
 export async function infoBlock(options: InfoBlockOptions = {}): Promise<string> {
   const { nodes = false, device } = options;
   const drives = nodes ? '' : listText(await drivesOf(), options);

@@ -127,7 +127,11 @@ export function qomSet(path: string, property: string, value: unknown): void {
   object.set(property, value);
 }
 
-/** Properties, and of `/objects` the objects. @throws BlockError ENODEV for an unknown path. */
+/**
+ * Properties, and of `/objects` the objects. (QMP: qom-list)
+ *
+ * @throws BlockError ENODEV for an unknown path.
+ */
 export function qomList(path: string): ObjectPropertyInfo[] {
   if (path === CONTAINER || path === 'objects') {
     const children = TYPES.flatMap((type) =>
