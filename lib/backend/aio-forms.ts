@@ -25,12 +25,12 @@ export class AioForms {
     this.#port = port;
   }
 
-  /** Like {@link BlockBackend.pread}; the result is the number of bytes. (blk_aio_pread) */
+  /** Like {@link BlockBackend.pread}; the result is the number of bytes. (blk_aio_preadv) */
   pread(offset: ByteCount, buffer: ArrayBufferView, callback: RequestCallback): AioRequest {
     return this.#submit(this.#port.draft.read(offset, buffer), callback);
   }
 
-  /** Like {@link BlockBackend.pwrite}; the result is the number of bytes. (blk_aio_pwrite) */
+  /** Like {@link BlockBackend.pwrite}; the result is the number of bytes. (blk_aio_pwritev) */
   pwrite(
     offset: ByteCount,
     buffer: ArrayBufferView,
