@@ -33,7 +33,7 @@ case "$name $1" in
   "node "*) exec "$REAL_NODE" "$@" ;;
   "blk daemon" | "blk serve") serve "$@" ;;
   "blk "*) exec "$REAL_NODE" "$BLK" "$@" ;;
-  "pidof "*) echo $PPID ;;
+  "pidof "*) echo "$SOME_PID" ;;
   npm* | npx*) fail "$@" ;;
 esac
 `;
@@ -72,10 +72,12 @@ export function runShell(code: string): Promise<string> {
       PATH: `${makeStandIns(folder)}:${process.env.PATH}`,
       BLK: main,
       REAL_NODE: process.execPath,
+      SOME_PID: String(process.pid),
       ROOT: root,
       SCRIPTS: scriptNames().join(' '),
     };
-    const script = `set -eo pipefail\n${code}\nwait\n`;
+    // Without pipefail: `ldd --version | head -n 1` ends with SIGPIPE, or not.
+    const script = `set -e\n${code}\nwait\n`;
     const run = promisify(execFile);
     const { stdout } = await run('bash', ['-c', script], { cwd: folder, env, timeout: 30_000 });
     return stdout;
