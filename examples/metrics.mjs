@@ -51,12 +51,9 @@ async function reader() {
 }
 
 async function answer({ method, url }, response) {
-  if (method !== 'GET' || url !== '/metrics') {
-    response.writeHead(404).end('see /metrics\n');
-    return;
-  }
-  const text = await metrics();
-  response.writeHead(200, { 'content-type': METRICS_CONTENT_TYPE }).end(text);
+  const isKnown = method === 'GET' && url === '/metrics';
+  const text = isKnown ? await metrics() : 'see /metrics\n';
+  response.writeHead(isKnown ? 200 : 404, { 'content-type': METRICS_CONTENT_TYPE }).end(text);
 }
 
 const server = createServer((request, response) => {

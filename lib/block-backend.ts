@@ -252,7 +252,7 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
 
   // --- names
 
-  /** '' without a name. */
+  /** '' without a name. (blk_name) */
   get name(): string {
     return this.graphRoot.deviceName;
   }
@@ -276,7 +276,10 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
 
   // --- what it is
 
-  /** What offsets and lengths should be multiples of, in bytes; others cost extra reads. */
+  /**
+   * What offsets and lengths should be multiples of, in bytes; others cost extra reads.
+   * (blk_get_request_alignment)
+   */
   get requestAlignment(): number {
     return this.root?.info().requestAlignment ?? EMPTY_ALIGNMENT;
   }
@@ -287,6 +290,7 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
     return most - (most % this.requestAlignment);
   }
 
+  /** It was closed, or its last user let go of it: requests fail with ENOMEDIUM. */
   get isClosed(): boolean {
     return this.#ending !== undefined || this.isDestroyed;
   }
@@ -306,6 +310,7 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
     return this.isDestroyed ? 0 : this.graphRoot.info().quiesce;
   }
 
+  /** A frozen snapshot. Once it is closed, counts are 0. */
   info(): BackendInfo {
     const { name, root, context } = this;
     const none = { inFlight: 0, parked: 0, quiesce: 0, available: false };
@@ -372,6 +377,7 @@ export class BlockBackend extends BackendLimits implements AsyncDisposable {
     return this.#closing;
   }
 
+  /** Like {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

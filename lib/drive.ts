@@ -33,6 +33,7 @@ const NO_MEDIUM = 'null-co';
  * A drive with the medium that the options say; a `file` alone is a raw image. Unlike a node's its
  * option auto-read-only is on unless it is given (FILE-4). With `filename` and no `driver` the format
  * is found out. Without any medium it is empty, and its first medium is opened as they say: see `rootState`.
+ * (QEMU: -drive)
  *
  * @throws (rejects) BlockError as {@link BlockBackend.open}; EINVAL for `copy-on-read` on a medium
  * that is read-only.

@@ -20,6 +20,7 @@ export interface AccountingSetup {
   readonly 'stats-account-failed'?: OnOffAuto | undefined;
 }
 
+/** What a drive's options say of its statistics. (QEMU: -drive stats-*) */
 export interface AccountingSettings extends AccountingSetup {
   /** Lengths, in whole seconds, for which latencies and queue depths lately are kept. */
   readonly 'stats-intervals'?: readonly number[] | undefined;
@@ -73,7 +74,9 @@ function checkedCount(name: string, value: number): number {
 
 /** A request that its owner accounts (QEMU: BlockAcctCookie). */
 export class AccountingCookie {
+  /** What it was begun as. */
   readonly type: AccountingType;
+  /** How long it is, 0 to 2^53 - 1. */
   readonly bytes: number;
   /** @internal ns since the backend was made. */
   readonly start: number;
@@ -131,7 +134,7 @@ export class Accounting {
     this.#binding.backendAccount(this.#handle(), AccountEvent.merged, checkedType(type), count, 0);
   }
 
-  /** (block_acct_setup) */
+  /** Changes what counts; 'auto' keeps what is set. (block_acct_setup) */
   setup(setup: AccountingSetup): void {
     checkSetup(setup);
     const { 'stats-account-invalid': invalid, 'stats-account-failed': failed } = setup;

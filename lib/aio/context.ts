@@ -31,6 +31,7 @@ export interface SimOptions {
   readonly againPerMillion?: number;
 }
 
+/** What {@link AioContext} is made with. */
 export interface AioContextOptions {
   /** Default 'iothread'. */
   readonly home?: AioHome;
@@ -81,12 +82,18 @@ function checkOptions({ home, aio, sim }: AioContextOptions): void {
  * An idle context costs no wake-up and keeps no process alive.
  */
 export class AioContext implements AsyncDisposable {
+  /** Shown in errors and thread names. */
   readonly name: string;
+  /** Where it runs; never changes. */
   readonly home: AioHome;
   readonly #environment: Environment;
   #handle: Handle;
 
-  /** @throws BlockError when the engine cannot be had (ENOSYS, EPERM, ENOMEM ...). */
+  /**
+   * An IOThread unless `home` says otherwise.
+   *
+   * @throws BlockError when the engine cannot be had (ENOSYS, EPERM, ENOMEM ...).
+   */
   constructor(options: AioContextOptions = {}) {
     checkOptions(options);
     this.home = options.home ?? 'iothread';
@@ -132,6 +139,11 @@ export class AioContext implements AsyncDisposable {
     return this.#handle;
   }
 
+  /**
+   * Its engine and why it was chosen, and its counters.
+   *
+   * @throws BlockUsageError once it is closed.
+   */
   info(): AioContextInfo {
     const { name, home } = this;
     const native = this.#environment.binding.contextInfo(this.handle);
@@ -175,6 +187,7 @@ export class AioContext implements AsyncDisposable {
     ioThreads.delete(this);
   }
 
+  /** Like {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

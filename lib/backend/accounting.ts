@@ -26,7 +26,7 @@ export abstract class BackendAccounting extends BackendSwitches {
     this.port.accountRequests = on;
   }
 
-  /** For owners who account requests themselves. */
+  /** For owners who account requests themselves. (blk_get_stats) */
   get accounting(): Accounting {
     this.#accounting ??= new Accounting(environment().binding, () => this.#statsHandle());
     return this.#accounting;

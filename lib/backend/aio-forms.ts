@@ -25,10 +25,12 @@ export class AioForms {
     this.#port = port;
   }
 
+  /** Like {@link BlockBackend.pread}; the result is the number of bytes. (blk_aio_preadv) */
   pread(offset: ByteCount, buffer: ArrayBufferView, callback: RequestCallback): AioRequest {
     return this.#submit(this.#port.draft.read(offset, buffer), callback);
   }
 
+  /** Like {@link BlockBackend.pwrite}; the result is the number of bytes. (blk_aio_pwritev) */
   pwrite(
     offset: ByteCount,
     buffer: ArrayBufferView,
@@ -38,6 +40,7 @@ export class AioForms {
     return this.#submit(this.#port.draft.write(offset, buffer, options), callback);
   }
 
+  /** Like {@link BlockBackend.preadv}; the result is the number of bytes. (blk_aio_preadv) */
   preadv(
     offset: ByteCount,
     buffers: readonly ArrayBufferView[],
@@ -46,6 +49,7 @@ export class AioForms {
     return this.#submit(this.#port.draft.readv(offset, buffers), callback);
   }
 
+  /** Like {@link BlockBackend.pwritev}; the result is the number of bytes. (blk_aio_pwritev) */
   pwritev(
     offset: ByteCount,
     buffers: readonly ArrayBufferView[],
@@ -55,6 +59,7 @@ export class AioForms {
     return this.#submit(this.#port.draft.writev(offset, buffers, options), callback);
   }
 
+  /** Like {@link BlockBackend.pwriteZeroes}; the result is 0. (blk_aio_pwrite_zeroes) */
   pwriteZeroes(
     offset: ByteCount,
     bytes: ByteCount,
@@ -64,10 +69,12 @@ export class AioForms {
     return this.#submit(this.#port.draft.writeZeroes(offset, bytes, options), callback);
   }
 
+  /** Like {@link BlockBackend.pdiscard}; the result is 0. (blk_aio_pdiscard) */
   pdiscard(offset: ByteCount, bytes: ByteCount, callback: RequestCallback): AioRequest {
     return this.#submit(this.#port.draft.discard(offset, bytes), callback);
   }
 
+  /** Like {@link BlockBackend.copyRange}; the result is 0. */
   copyRange(
     offset: ByteCount,
     target: CopyTarget,
@@ -80,14 +87,17 @@ export class AioForms {
     return this.#submit(draft.copyRange(offset, target, targetOffset, bytes, options), callback);
   }
 
+  /** Like {@link BlockBackend.flush}; the result is 0. (blk_aio_flush) */
   flush(callback: RequestCallback): AioRequest {
     return this.#submit(this.#port.draft.flush(), callback);
   }
 
+  /** Like {@link BlockBackend.truncate}; the result is 0. */
   truncate(size: ByteCount, callback: RequestCallback, options?: TruncateOptions): AioRequest {
     return this.#submit(this.#port.draft.truncate(size, options), callback);
   }
 
+  /** Like {@link BlockBackend.ioctl}; the result is the driver's answer. (blk_aio_ioctl) */
   ioctl(
     request: number,
     buffer: ArrayBufferView | undefined,

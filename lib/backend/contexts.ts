@@ -6,6 +6,7 @@ import { BackendDevice } from './device.js';
 
 /** Where the backend and its medium live, and who is told when that changes. */
 export abstract class BackendContexts extends BackendDevice {
+  /** The event loop that its requests run in. (blk_get_aio_context) */
   get context(): AioContext {
     return this.graphRoot.context;
   }
@@ -48,7 +49,11 @@ export abstract class BackendContexts extends BackendDevice {
     this.graphRoot.contextNotifiers.add({ attached, detach, opaque });
   }
 
-  /** @throws BlockUsageError unless exactly these three were added. */
+  /**
+   * They hear nothing more. (blk_remove_aio_context_notifier)
+   *
+   * @throws BlockUsageError unless exactly these three were added.
+   */
   removeContextNotifier(
     attached: (context: AioContext, opaque: unknown) => void,
     detach: (opaque: unknown) => void,

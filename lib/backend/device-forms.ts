@@ -51,10 +51,12 @@ export abstract class DeviceForms extends ImageForms {
     return this.port.promise(this.port.draft.loadVmstate(position, buffer));
   }
 
+  /** Like {@link saveVmstate}, and waits for it. */
   saveVmstateSync(position: ByteCount, buffer: ArrayBufferView): number {
     return this.port.sync(this.port.draft.saveVmstate(position, buffer));
   }
 
+  /** Like {@link loadVmstate}, and waits for it. */
   loadVmstateSync(position: ByteCount, buffer: ArrayBufferView): number {
     return this.port.sync(this.port.draft.loadVmstate(position, buffer));
   }
@@ -69,6 +71,7 @@ export abstract class DeviceForms extends ImageForms {
     return blockSizesFrom(memory);
   }
 
+  /** Like {@link probeBlockSizes}, and waits for it. */
   probeBlockSizesSync(): BlockSizes {
     const memory = Buffer.alloc(8);
     this.port.sync(this.port.draft.ask(Operation.probeBlockSizes, memory));
@@ -93,6 +96,7 @@ export abstract class DeviceForms extends ImageForms {
     return geometryFrom(memory);
   }
 
+  /** Like {@link probeGeometry}, and waits for it. */
   probeGeometrySync(): DiskGeometry {
     const memory = Buffer.alloc(12);
     this.port.sync(this.port.draft.ask(Operation.probeGeometry, memory));
@@ -117,10 +121,12 @@ export abstract class DeviceForms extends ImageForms {
     return this.port.promise(this.port.draft.ask(Operation.sectors, undefined, FAILS));
   }
 
+  /** Like {@link nbSectors}, and waits for it. */
   nbSectorsSync(): number {
     return this.port.sync(this.port.draft.ask(Operation.sectors, undefined, FAILS));
   }
 
+  /** Like {@link getGeometry}, and waits for it. */
   getGeometrySync(): number {
     return this.port.sync(this.port.draft.ask(Operation.sectors, undefined));
   }
@@ -139,6 +145,7 @@ export abstract class DeviceForms extends ImageForms {
     return decodeSgIo(memory, command);
   }
 
+  /** Like {@link sgIo}, and waits for it. */
   sgIoSync(command: SgIoCommand): SgIoResult {
     const memory = encodeSgIo(command);
     this.port.sync(this.port.draft.ask(Operation.sgIo, memory));

@@ -69,15 +69,20 @@ export abstract class BackendDevice extends BackendPermissions {
     return this.graphRoot.device as object | undefined;
   }
 
+  /** The id that {@link attachDevice} was given; '' without one or without a device. */
   get deviceId(): string {
     return this.graphRoot.deviceId;
   }
 
+  /** The path that {@link attachDevice} was given; '' without one or without a device. */
   get devicePath(): string {
     return this.graphRoot.devicePath;
   }
 
-  /** The device's id, else its path; '' without either or without a device. */
+  /**
+   * The device's id, else its path; '' without either or without a device.
+   * (blk_get_attached_dev_id)
+   */
   get attachedDeviceId(): string {
     return this.graphRoot.attachedId;
   }
@@ -87,7 +92,11 @@ export abstract class BackendDevice extends BackendPermissions {
     return this.#legacyDriveInfo;
   }
 
-  /** @throws BlockUsageError the second time. */
+  /**
+   * Once only, for {@link legacyDriveInfo}. (blk_set_legacy_dinfo)
+   *
+   * @throws BlockUsageError the second time.
+   */
   setLegacyDriveInfo(info: LegacyDriveInfo): void {
     if (this.#legacyDriveInfo !== undefined) {
       throw new BlockUsageError(`${this.describe()} has legacy drive info already`);

@@ -31,7 +31,7 @@ export abstract class BackendDrain extends BackendContexts {
 
   /**
    * Ends the section that drainBegin() began last. Requests that waited have started, in order,
-   * when it returns, unless other sections hold them back.
+   * when it returns, unless other sections hold them back. (bdrv_drained_end)
    *
    * @throws BlockUsageError when all sections have ended.
    */

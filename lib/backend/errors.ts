@@ -55,7 +55,7 @@ export abstract class BackendErrors extends BackendTray {
 
   // --- policy
 
-  /** (blk_get_on_error) */
+  /** The policy of one direction. (blk_get_on_error) */
   getOnError(isRead: boolean): ErrorPolicy {
     return isRead ? this.#rerror : this.#werror;
   }
@@ -165,7 +165,7 @@ export abstract class BackendErrors extends BackendTray {
     this.#iostatus = 'ok';
   }
 
-  /** (blk_iostatus_disable) */
+  /** The status stays 'ok' whatever fails. (blk_iostatus_disable) */
   iostatusDisable(): void {
     this.#iostatusEnabled = false;
   }

@@ -14,6 +14,7 @@ import {
 import type { RequestOptions, ZeroOptions } from './options.js';
 import { RequestForms } from './request-forms.js';
 
+/** How a block status is asked for. */
 export interface BlockStatusOptions extends RequestOptions {
   /**
    * Whether zeroes are to be told from other data. false: the cheapest answer that tells what is
@@ -22,6 +23,7 @@ export interface BlockStatusOptions extends RequestOptions {
   readonly wantZero?: boolean | undefined;
 }
 
+/** How a block status of several layers is asked for. */
 export interface AboveOptions extends BlockStatusOptions {
   /** Whether `base` itself is asked as well. Default false. */
   readonly includeBase?: boolean | undefined;
@@ -76,6 +78,7 @@ export abstract class ImageForms extends RequestForms {
     return this.#status(offset, length, oneLayer(options), options);
   }
 
+  /** Like {@link blockStatus}, and waits for it. */
   blockStatusSync(
     offset: ByteCount,
     length: ByteCount,
@@ -110,6 +113,7 @@ export abstract class ImageForms extends RequestForms {
     return Object.freeze({ allocated: query.memory.isAllocated, bytes });
   }
 
+  /** Like {@link isAllocated}, and waits for it. */
   isAllocatedSync(offset: ByteCount, length: ByteCount): Allocation {
     const { allocated, bytes } = this.blockStatusSync(offset, length, { wantZero: false });
     return Object.freeze({ allocated, bytes });
@@ -140,6 +144,7 @@ export abstract class ImageForms extends RequestForms {
     return this.port.promise(this.port.draft.makeZero(options));
   }
 
+  /** Like {@link makeZero}, and waits for it. */
   makeZeroSync(options?: MakeZeroOptions): number {
     return this.port.sync(this.port.draft.makeZero(options));
   }
@@ -153,6 +158,7 @@ export abstract class ImageForms extends RequestForms {
     return this.port.promise(this.port.draft.makeEmpty(options));
   }
 
+  /** Like {@link makeEmpty}, and waits for it. */
   makeEmptySync(): number {
     return this.port.sync(this.port.draft.makeEmpty());
   }
@@ -165,6 +171,7 @@ export abstract class ImageForms extends RequestForms {
     return this.port.promise(this.port.draft.check(options));
   }
 
+  /** Like {@link check}, and waits for it. */
   checkSync(): number {
     return this.port.sync(this.port.draft.check());
   }

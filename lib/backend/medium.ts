@@ -188,7 +188,10 @@ export abstract class BackendMedium extends BackendAccounting {
     return root === undefined ? this.#saved.openFlags : flagsOf(root.state);
   }
 
-  /** How the next medium is to be opened, writable unless the last one was read-only (ATT-16). */
+  /**
+   * How the next medium is to be opened, writable unless the last one was read-only (ATT-16).
+   * (blk_get_open_flags_from_root_state)
+   */
   get nextOpenFlags(): readonly OpenFlag[] {
     const { readOnly, openFlags } = this.#saved;
     const others = openFlags.filter((flag) => flag !== 'read-write');
@@ -217,22 +220,25 @@ export abstract class BackendMedium extends BackendAccounting {
 
   // --- notifiers
 
-  /** After a medium was put in; the notifier sees it. Newest first. */
+  /** After a medium was put in; the notifier sees it. Newest first. (blk_add_insert_bs_notifier) */
   addInsertNotifier(notify: () => void): void {
     this.graphRoot.insertNotifiers.add(notify);
   }
 
-  /** @throws BlockUsageError for one that was not added. */
+  /** It is not called any more. @throws BlockUsageError for one that was not added. */
   removeInsertNotifier(notify: () => void): void {
     this.graphRoot.insertNotifiers.remove((other) => other === notify);
   }
 
-  /** Before a medium is taken out; the notifier still sees it. Newest first. */
+  /**
+   * Before a medium is taken out; the notifier still sees it. Newest first.
+   * (blk_add_remove_bs_notifier)
+   */
   addRemoveNotifier(notify: () => void): void {
     this.graphRoot.removeNotifiers.add(notify);
   }
 
-  /** @throws BlockUsageError for one that was not added. */
+  /** It is not called any more. @throws BlockUsageError for one that was not added. */
   removeRemoveNotifier(notify: () => void): void {
     this.graphRoot.removeNotifiers.remove((other) => other === notify);
   }
@@ -244,22 +250,22 @@ export abstract class BackendMedium extends BackendAccounting {
     return this.root?.opBlocked(operation);
   }
 
-  /** (blk_op_block) */
+  /** Blocks the operation on the medium, until {@link opUnblock}. (blk_op_block) */
   opBlock(operation: BlockOperation, reason: BlockReason): void {
     this.root?.blockers.block(operation, reason);
   }
 
-  /** (blk_op_unblock) */
+  /** Takes that reason away; others stay. (blk_op_unblock) */
   opUnblock(operation: BlockOperation, reason: BlockReason): void {
     this.root?.blockers.unblock(operation, reason);
   }
 
-  /** (blk_op_block_all) */
+  /** Blocks every operation. (blk_op_block_all) */
   opBlockAll(reason: BlockReason): void {
     this.root?.blockers.blockAll(reason);
   }
 
-  /** (blk_op_unblock_all) */
+  /** Takes that reason away from every operation. (blk_op_unblock_all) */
   opUnblockAll(reason: BlockReason): void {
     this.root?.blockers.unblockAll(reason);
   }

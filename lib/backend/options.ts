@@ -7,6 +7,7 @@ import { invalidArgumentValue } from '../errors/argument-errors.js';
 /** Numbers of native block::Preallocation. */
 const Preallocation = { off: 0, metadata: 1, falloc: 2, full: 3 } as const;
 
+/** What every request can be told. */
 export interface RequestOptions {
   /**
    * Whether the request goes into the statistics of its backend, true: as what it is, or as what.
@@ -20,6 +21,7 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a write can be told (QEMU: BdrvRequestFlags). */
 export interface WriteOptions extends RequestOptions {
   /** Durable before the request completes (BDRV_REQ_FUA). */
   readonly fua?: boolean | undefined;
@@ -33,6 +35,7 @@ export interface WriteOptions extends RequestOptions {
   readonly writeUnchanged?: boolean | undefined;
 }
 
+/** What a zero-write can be told. */
 export interface ZeroOptions extends WriteOptions {
   /** The range may be deallocated (BDRV_REQ_MAY_UNMAP). */
   readonly mayUnmap?: boolean | undefined;
@@ -54,6 +57,7 @@ export interface CopyOptions extends RequestOptions {
 /** How a growing image gets its space (QAPI: PreallocMode). */
 export type PreallocationMode = keyof typeof Preallocation;
 
+/** How an image is resized. */
 export interface TruncateOptions extends RequestOptions {
   /** false: a larger result is as good, for devices that cannot shrink. Default true. */
   readonly exact?: boolean | undefined;
@@ -101,7 +105,9 @@ export function accountProblem(value: unknown): Error | undefined {
   return invalidArgumentValue('options.account', `a boolean or one of ${types}`, value);
 }
 
-/** The descriptor's accounting type of a request that asks for one; undefined: as its backend says. */
+/**
+ * The descriptor's accounting type of a request that asks for one; undefined: as its backend says.
+ */
 export function requestAccount(
   operation: number,
   account: boolean | AccountingType | undefined,

@@ -28,7 +28,7 @@ export abstract class BackendPermissions extends BackendMedium {
     return permissionNames(this.graphRoot.wanted.permissions);
   }
 
-  /** What it lets others do. */
+  /** What it lets others do. (blk_get_perm) */
   get shared(): PermissionName[] {
     return permissionNames(this.graphRoot.wanted.shared);
   }

@@ -118,7 +118,9 @@ export abstract class RequestForms {
     return this.port.promise(problem);
   }
 
-  /** Makes durable what was written and had completed before this call; resolves to 0. */
+  /**
+   * Makes durable what was written and had completed before this call; resolves to 0. (blk_flush)
+   */
   flush(options?: RequestOptions): Promise<number> {
     return this.port.promise(this.port.draft.flush(options));
   }
@@ -153,22 +155,27 @@ export abstract class RequestForms {
     return this.port.promise(this.port.draft.abort(result));
   }
 
+  /** Like {@link pread}, and waits for it. */
   preadSync(offset: ByteCount, buffer: ArrayBufferView): number {
     return this.port.sync(this.port.draft.read(offset, buffer));
   }
 
+  /** Like {@link preadUnthrottled}, and waits for it. */
   preadUnthrottledSync(offset: ByteCount, buffer: ArrayBufferView): number {
     return this.port.sync(this.port.draft.readUnthrottled(offset, buffer));
   }
 
+  /** Like {@link pwrite}, and waits for it. */
   pwriteSync(offset: ByteCount, buffer: ArrayBufferView, options?: WriteOptions): number {
     return this.port.sync(this.port.draft.write(offset, buffer, options));
   }
 
+  /** Like {@link preadv}, and waits for it. */
   preadvSync(offset: ByteCount, buffers: readonly ArrayBufferView[]): number {
     return this.port.sync(this.port.draft.readv(offset, buffers));
   }
 
+  /** Like {@link pwritev}, and waits for it. */
   pwritevSync(
     offset: ByteCount,
     buffers: readonly ArrayBufferView[],
@@ -177,18 +184,22 @@ export abstract class RequestForms {
     return this.port.sync(this.port.draft.writev(offset, buffers, options));
   }
 
+  /** Like {@link pwriteCompressed}, and waits for it. */
   pwriteCompressedSync(offset: ByteCount, buffer: ArrayBufferView): number {
     return this.port.sync(this.port.draft.write(offset, buffer, { compressed: true }));
   }
 
+  /** Like {@link pwriteZeroes}, and waits for it. */
   pwriteZeroesSync(offset: ByteCount, bytes: ByteCount, options?: ZeroOptions): number {
     return this.port.sync(this.port.draft.writeZeroes(offset, bytes, options));
   }
 
+  /** Like {@link pdiscard}, and waits for it. */
   pdiscardSync(offset: ByteCount, bytes: ByteCount): number {
     return this.port.sync(this.port.draft.discard(offset, bytes));
   }
 
+  /** Like {@link copyRange}, and waits for it. */
   copyRangeSync(
     offset: ByteCount,
     target: CopyTarget,
@@ -199,25 +210,29 @@ export abstract class RequestForms {
     return this.port.sync(this.port.draft.copyRange(offset, target, targetOffset, bytes, options));
   }
 
+  /** Like {@link flush}, and waits for it. */
   flushSync(): number {
     return this.port.sync(this.port.draft.flush());
   }
 
+  /** Like {@link truncate}, and waits for it. */
   truncateSync(size: ByteCount, options?: TruncateOptions): number {
     return this.port.sync(this.port.draft.truncate(size, options));
   }
 
+  /** Like {@link ioctl}, and waits for it. */
   ioctlSync(request: number, buffer?: ArrayBufferView): number {
     return this.port.sync(this.port.draft.ioctl(request, buffer));
   }
 
+  /** Like {@link getLength}, and waits for it. */
   getLengthSync(): number {
     return this.port.sync(this.port.draft.askLength());
   }
 
   /**
    * Zeroed memory that requests use without copying: aligned, registered with the engine, and not
-   * transferable to other threads. It is released when no view of it is left.
+   * transferable to other threads. It is released when no view of it is left. (blk_blockalign)
    *
    * @throws BlockError ENOMEM. RangeError for anything but an integer of at least 0.
    */

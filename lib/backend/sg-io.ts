@@ -25,6 +25,7 @@ const DIRECTIONS = { none: 0, 'to-device': 1, 'from-device': 2 } as const;
 /** Which way a command's data goes. */
 export type SgDirection = keyof typeof DIRECTIONS;
 
+/** A SCSI command (Linux: sg_io_hdr), without addresses. */
 export interface SgIoCommand {
   /** The command descriptor block, 1 to 252 bytes. */
   readonly command: Uint8Array;

@@ -10,7 +10,10 @@ export abstract class BackendSwitches extends DeviceForms {
   /** @internal @throws BlockError ENOMEDIUM on a closed backend. */
   protected abstract setFlag(flag: number, value: boolean): void;
 
-  /** Off: every write and zero-write is durable before it completes (FUA). Default on. */
+  /**
+   * Off: every write and zero-write is durable before it completes (FUA). Default on.
+   * (blk_set_enable_write_cache)
+   */
   get writeCache(): boolean {
     return this.#writeCache;
   }
@@ -23,6 +26,7 @@ export abstract class BackendSwitches extends DeviceForms {
   /**
    * On: no request is checked against the end. Reads past it give zeroes, and writes past it grow
    * the medium, for which the backend needs the permission to resize. Default off.
+   * (blk_set_allow_write_beyond_eof)
    */
   get allowWriteBeyondEnd(): boolean {
     return this.#allowWriteBeyondEnd;

@@ -20,7 +20,7 @@ export abstract class BackendTray extends BackendDrain {
     return this.device === undefined || this.graphRoot.deviceOps?.changeMedia !== undefined;
   }
 
-  /** (blk_dev_has_tray) */
+  /** The device has a tray that opens. (blk_dev_has_tray) */
   get hasTray(): boolean {
     return this.graphRoot.deviceOps?.isTrayOpen !== undefined;
   }

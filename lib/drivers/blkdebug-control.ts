@@ -23,6 +23,7 @@ export class Blkdebug {
     this.#control = control;
   }
 
+  /** The blkdebug node. */
   get node(): BlockNode {
     return this.#control.node;
   }

@@ -2,7 +2,9 @@
 
 import type { DriverOptions, OptionDefinition, OptionValue } from '../graph/driver-definition.js';
 
-/** Steps of requests (QAPI: BlkdebugEvent). Those of image formats that are not there never come. */
+/**
+ * Steps of requests (QAPI: BlkdebugEvent). Those of image formats that are not there never come.
+ */
 export const BLKDEBUG_EVENTS = [
   'l1_update',
   'l1_grow_alloc_table',
@@ -54,6 +56,7 @@ export const BLKDEBUG_EVENTS = [
   'none',
 ] as const;
 
+/** A step of a request (QAPI: BlkdebugEvent). */
 export type BlkdebugEvent = (typeof BLKDEBUG_EVENTS)[number];
 
 /** Bits of native IoType (QAPI: BlkdebugIOType). */

@@ -41,7 +41,11 @@ export interface WriteLogState {
   readonly sectorSize: number;
 }
 
-/** @throws BlockError EINVAL when the node is no blklogwrites, ENOMEDIUM when it is closed. */
+/**
+ * How far the log of a blklogwrites node has got.
+ *
+ * @throws BlockError EINVAL when the node is no blklogwrites, ENOMEDIUM when it is closed.
+ */
 export function writeLogState(node: BlockNode | string): WriteLogState {
   const control = controlOf(node, blklogwrites.name);
   return Object.freeze({

@@ -60,7 +60,11 @@ function firstMismatch(control: NodeControl): number | undefined {
   return offset === ENOENT ? undefined : offset;
 }
 
-/** @throws BlockError EINVAL when the node is no blkverify, ENOMEDIUM when it is closed. */
+/**
+ * What a blkverify node has found.
+ *
+ * @throws BlockError EINVAL when the node is no blkverify, ENOMEDIUM when it is closed.
+ */
 export function verification(node: BlockNode | string): Verification {
   const control = controlOf(node, blkverify.name);
   return Object.freeze({

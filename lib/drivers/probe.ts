@@ -46,7 +46,9 @@ const HOOKS = [
   'drainedEnd',
 ] as const;
 
+/** What a driver is asked and told. */
 export type ProbeHook = (typeof HOOKS)[number];
+/** How often each hook was called. */
 export type ProbeCounters = Readonly<Record<ProbeHook, number>>;
 
 /** Hooks that can wait. */
@@ -72,6 +74,7 @@ export type ProbeEvent = Extract<
 /** Hooks that can be told to fail. */
 export type ProbeFailure = ProbeEvent | 'open' | 'checkPermissions';
 
+/** Limits to pretend, in bytes. */
 export type ProbeLimits = Readonly<Partial<Record<ProbeLimit, number>>>;
 
 /** Counters and switches of an x-probe node; every call throws ENOMEDIUM once it is closed. */
@@ -83,6 +86,7 @@ export class Probe {
     this.#control = control;
   }
 
+  /** The x-probe node. */
   get node(): BlockNode {
     return this.#control.node;
   }
@@ -93,6 +97,7 @@ export class Probe {
     return Object.freeze(Object.fromEntries(counted) as Record<ProbeHook, number>);
   }
 
+  /** How often the hook was called. */
   calls(hook: ProbeHook): number {
     return this.#control.ask('calls', hook);
   }

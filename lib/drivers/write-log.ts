@@ -89,9 +89,11 @@ function isSectorSize(bytes: number): boolean {
  * many there are is read once.
  */
 export class WriteLog implements AsyncDisposable {
+  /** The path that it was opened with. */
   readonly path: string;
   /** Bytes; offsets and lengths are multiples of it. */
   readonly sectorSize: number;
+  /** How many entries there were when it was opened. */
   readonly entryCount: number;
   readonly #file: FileHandle;
 
@@ -103,7 +105,7 @@ export class WriteLog implements AsyncDisposable {
   }
 
   /**
-   * @throws BlockError the error of open(2) or read(2); EINVAL when the file at `path` is no write
+   * Opens the log in a file or block device. @throws BlockError the error of open(2) or read(2); EINVAL when the file at `path` is no write
    * log of version 1.
    */
   static async open(path: string): Promise<WriteLog> {
@@ -118,7 +120,11 @@ export class WriteLog implements AsyncDisposable {
     });
   }
 
-  /** In the log's order. @throws BlockError EINVAL where there is no entry, or the log is too short. */
+  /**
+   * In the log's order.
+   *
+   * @throws BlockError EINVAL where there is no entry, or the log is too short.
+   */
   async *entries(): AsyncGenerator<WriteLogEntry, void, undefined> {
     let position = this.sectorSize;
     for (let index = 0; index < this.entryCount; index += 1) {
@@ -129,7 +135,11 @@ export class WriteLog implements AsyncDisposable {
     }
   }
 
-  /** The data of a write; nothing for other entries. @throws BlockError EINVAL past the log's end. */
+  /**
+   * The data of a write; nothing for other entries.
+   *
+   * @throws BlockError EINVAL past the log's end.
+   */
   async read(entry: WriteLogEntry): Promise<Buffer> {
     const data = Buffer.alloc(entry.kind === 'write' ? entry.bytes : 0);
     await this.#readData(entry, 0, data);
@@ -145,10 +155,12 @@ export class WriteLog implements AsyncDisposable {
     }
   }
 
+  /** Later reads fail. */
   close(): Promise<void> {
     return this.#file.close();
   }
 
+  /** Like {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -222,6 +234,7 @@ export async function* readWriteLog(path: string): AsyncGenerator<WriteLogEntry,
   }
 }
 
+/** Which part of a log is replayed, and where. */
 export interface ReplayOptions {
   /** The path of a log, or one that is open already and stays so. */
   readonly log: string | WriteLog;
@@ -238,6 +251,7 @@ export interface ReplayOptions {
   readonly entries?: Iterable<WriteLogEntry>;
 }
 
+/** What was replayed. */
 export interface ReplayResult {
   /** Entries that were replayed, flushes and marks included. */
   readonly entries: number;

@@ -9,6 +9,7 @@ import { callForeign } from '../graph/notifiers.js';
 import { type Grant, NO_GRANT } from '../graph/permissions.js';
 import { afterUser } from '../graph/users.js';
 
+/** What a {@link ProbeJob} needs of its nodes. */
 export interface ProbeJobOptions {
   readonly wants?: Grant | undefined;
   /** Default: true. */
@@ -44,11 +45,15 @@ class JobEdge implements DrainMember {
 
 /** Makes progress by itself while no drained section covers any of its nodes. */
 export class ProbeJob implements GraphParent {
+  /** What sort of a parent it is. */
   readonly kind = 'block-job';
+  /** Shown in errors. */
   readonly name: string;
+  /** Always empty: it is no backend. */
   readonly deviceName = '';
   /** By default it goes wherever its nodes go (CTX-10). */
   readonly pinsContext: boolean;
+  /** To the nodes that it uses. */
   readonly edges: Edge[] = [];
   /** What it needs of each of its nodes. */
   wants: Grant;
@@ -56,22 +61,29 @@ export class ProbeJob implements GraphParent {
   readonly stayPut: boolean;
   /** It is in the middle of something: a section that covers it is not quiet. */
   busy = false;
+  /** Steps that were done. */
   progress = 0;
+  /** How often a section began to cover it. */
   begins = 0;
+  /** How often one ended. */
   ends = 0;
+  /** How often it was asked whether it is busy. */
   polls = 0;
   /** How often it was moved to another context. */
   moves = 0;
   /** The work of one step. What it throws is `error`, and ends the steps. */
   onStep: (() => void) | undefined;
+  /** What a step threw. */
   error: unknown;
   /** Called when the first section pauses it, and when the last one resumes it. */
   onPause: (() => void) | undefined;
+  /** Called when the last section resumes it. */
   onResume: (() => void) | undefined;
   readonly #members = new WeakMap<Edge, JobEdge>();
   #context = AioContext.main;
   #step: NodeJS.Immediate | undefined;
 
+  /** It does not run yet. */
   constructor(
     name: string,
     { wants = NO_GRANT, stayPut = true, pinsContext = false }: ProbeJobOptions = {},
@@ -87,6 +99,7 @@ export class ProbeJob implements GraphParent {
     return this.begins - this.ends;
   }
 
+  /** It was started and not stopped. */
   get isRunning(): boolean {
     return this.#step !== undefined;
   }
@@ -109,40 +122,49 @@ export class ProbeJob implements GraphParent {
     }
   }
 
+  /** No step from now on. */
   stop(): void {
     clearImmediate(this.#step);
     this.#step = undefined;
   }
 
+  /** @internal */
   describe(): string {
     return `job '${this.name}'`;
   }
 
   // It sends no requests, so native/ need not know its edges.
 
+  /** @internal */
   mirror(): number {
     return 0;
   }
 
+  /** @internal */
   mirrorRemoved(): number {
     return 0;
   }
 
+  /** @internal */
   graphChanged(): void {}
 
+  /** @internal */
   wantedGrant(): Grant {
     return this.wants;
   }
 
+  /** @internal */
   refusesMove(): undefined {
     return undefined;
   }
 
+  /** @internal */
   moved(to: AioContext): void {
     this.#context = to;
     this.moves += 1;
   }
 
+  /** @internal */
   get context(): AioContext {
     return this.#context;
   }
@@ -177,6 +199,7 @@ export class ProbeJob implements GraphParent {
     if (!begin && this.pauseCount === 0) callForeign(() => this.onResume?.(), undefined);
   }
 
+  /** @internal */
   drainMember(edge: Edge): DrainMember {
     const member = this.#members.get(edge) ?? new JobEdge(this);
     this.#members.set(edge, member);
@@ -186,15 +209,18 @@ export class ProbeJob implements GraphParent {
   /** Sections reach it through its edges. */
   quiesce(): void {}
 
+  /** @internal */
   inFlight(): number {
     return 0;
   }
 
+  /** @internal */
   drainedPoll(): boolean {
     this.polls += 1;
     return this.busy;
   }
 
+  /** @internal */
   drainParents(): Iterable<DrainMember> {
     return [];
   }

@@ -56,6 +56,7 @@ const PROBE_SIZES = [
   'sectors',
 ] as const;
 
+/** A limit that an x-probe node can pretend to have. */
 export type ProbeLimit = (typeof PROBE_LIMITS)[number];
 
 const limitOptions = PROBE_LIMITS.map(

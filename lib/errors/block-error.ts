@@ -36,12 +36,18 @@ export class BlockError extends Error {
   readonly code: string;
   /** Negative, as in libuv and QEMU. */
   readonly errno: number;
+  /** What was tried: 'pread', 'open', 'close' ... */
   readonly operation: string;
+  /** Name of the node where the error arose. */
   readonly node: string | undefined;
+  /** Name of the block backend. */
   readonly device: string | undefined;
+  /** Bytes; of a truncate, the new size. */
   readonly offset: number | undefined;
+  /** Bytes. */
   readonly length: number | undefined;
 
+  /** Puts its message together. @param errno negative. */
   constructor(errno: number, details: BlockErrorDetails) {
     super(
       describe(errno, details),
@@ -60,14 +66,17 @@ BlockError.prototype.name = 'BlockError';
 
 /** The caller broke a rule of the interface; nothing was changed. QEMU would abort. */
 export class BlockUsageError extends Error {
+  /** The same for all of them. */
   readonly code = 'ERR_BLOCK_USAGE';
 }
 BlockUsageError.prototype.name = 'BlockUsageError';
 
 /** A request left its queue because its signal was aborted. */
 export class AbortError extends Error {
+  /** The same for all of them, and as Node's own have it. */
   readonly code = 'ABORT_ERR';
 
+  /** Like those of Node. @param cause the signal's reason. */
   constructor(cause?: unknown) {
     super('The operation was aborted', cause === undefined ? undefined : { cause });
   }

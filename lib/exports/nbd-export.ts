@@ -84,7 +84,9 @@ function flagsFor({ writable = false }: NbdExportOptions, multiConn: boolean): n
 
 /** A disk that NBD clients can use, until it is removed. Made by `server.addExport()`. */
 export class NbdExport implements AsyncDisposable {
+  /** Unique among the exports of its environment. */
   readonly id: string;
+  /** What clients call it. */
   readonly name: string;
   /** Its requests go through it: for statistics, limits and drained sections. */
   readonly backend: BlockBackend;
@@ -163,6 +165,7 @@ export class NbdExport implements AsyncDisposable {
     return environment().binding.nbdExportInfo(this.#handle).clients;
   }
 
+  /** A frozen snapshot. (QMP: query-block-exports) */
   info(): NbdExportInfo {
     const { writable = false, description = '' } = this.#options;
     return Object.freeze({
@@ -198,6 +201,7 @@ export class NbdExport implements AsyncDisposable {
     return this.#removing;
   }
 
+  /** Removes it, whoever is connected: `remove('hard')`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.remove('hard');
   }

@@ -33,6 +33,7 @@ export type NbdAddress =
       readonly str: string;
     };
 
+/** How an {@link NbdServer} treats its clients. */
 export interface NbdServerSettings extends GateSettings {
   /** What it exports before its first client is accepted. Default: nothing. */
   readonly exports?: readonly NbdExportOptions[] | undefined;

@@ -40,7 +40,7 @@ const servers = new Set<NbdServer>();
  * for them. It keeps the process alive, unless {@link NbdServer.unref} is called.
  *
  * ```js
- * await using server = await NbdServer.listen({ type: 'unix', path: '/tmp/disk.sock' });
+ * await using server = await NbdServer.listen({ type: 'unix', path: 'disk.sock' });
  * await server.addExport({ id: 'disk', 'node-name': 'disk0', writable: true });
  * console.log(server.uri('disk0'));
  * ```
@@ -75,6 +75,8 @@ export class NbdServer implements AsyncDisposable {
   }
 
   /**
+   * Listens on a UNIX socket, a TCP port or a descriptor. (QMP: nbd-server-start)
+   *
    * @throws (rejects) BlockError: EADDRINUSE where somebody listens already, ENAMETOOLONG for a
    * path of more than 107 bytes, EACCES ..., ENOENT for a host without an address; EBADF, ENOTSOCK,
    * EINVAL for a descriptor that is no socket that listens; EINVAL for a certificate or a key that
@@ -135,6 +137,7 @@ export class NbdServer implements AsyncDisposable {
     return environment().binding.nbdServerInfo(this.#handle).accepted;
   }
 
+  /** It is closed, or being closed. */
   get isClosed(): boolean {
     return this.#closing !== undefined;
   }
@@ -201,6 +204,7 @@ export class NbdServer implements AsyncDisposable {
     return this.#closing;
   }
 
+  /** Like {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

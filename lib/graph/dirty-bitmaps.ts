@@ -21,6 +21,7 @@ export interface BlockDirtyInfo {
   readonly inconsistent?: true;
 }
 
+/** How a new bitmap is made. (QAPI: BlockDirtyBitmapAdd) */
 export interface DirtyBitmapSettings {
   /** In bytes, a power of two from 512 to 2^31. Default: the image's cluster size, else 64 KiB. */
   readonly granularity?: number | undefined;
@@ -69,7 +70,7 @@ export class DirtyBitmaps {
     this.#call(name, this.#binding.nodeBitmapAdd(this.#handle(), name, granularity, !disabled));
   }
 
-  /** @throws BlockError ENOENT, like the others below. */
+  /** Forgets a bitmap. @throws BlockError ENOENT, like the others below. */
   remove(name: string): void {
     this.#call(name, this.#binding.nodeBitmapRemove(this.#handle(), name));
   }
@@ -79,6 +80,7 @@ export class DirtyBitmaps {
     this.#call(name, this.#binding.nodeBitmapClear(this.#handle(), name));
   }
 
+  /** From now on it notes what is changed. @throws BlockError ENOENT */
   enable(name: string): void {
     this.#call(name, this.#binding.nodeBitmapRecord(this.#handle(), name, true));
   }
@@ -88,7 +90,10 @@ export class DirtyBitmaps {
     this.#call(name, this.#binding.nodeBitmapRecord(this.#handle(), name, false));
   }
 
-  /** What is dirty in one of the others is dirty in `target` as well. All are there, or none is merged. */
+  /**
+   * What is dirty in one of the others is dirty in `target` as well. All are there, or none is
+   * merged.
+   */
   merge(target: string, others: readonly string[]): void {
     const names = new Set(this.list().map(({ name }) => name));
     for (const name of [target, ...others]) {

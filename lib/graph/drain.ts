@@ -39,6 +39,11 @@ export function withNode(
   return root.node === undefined ? [root] : [root.node, root];
 }
 
+/**
+ * Requests of what it covers wait until {@link DrainSection.end}; others may begin sections of
+ * their own meanwhile. It follows the graph: what comes under it is covered, what leaves is not.
+ * (bdrv_drained_begin)
+ */
 export class DrainSection {
   readonly #drains: Drains;
   readonly #scope: DrainScope;
@@ -57,6 +62,7 @@ export class DrainSection {
     this.#scope = scope;
   }
 
+  /** It holds nobody back any more. */
   get ended(): boolean {
     return this.#ended;
   }
@@ -75,7 +81,11 @@ export class DrainSection {
     if (change === this.#changes) this.#members = now;
   }
 
-  /** Covers these as well, and what is above them. @returns whether any of them was not a member. */
+  /**
+   * Covers these as well, and what is above them.
+   *
+   * @returns whether any of them was not a member.
+   */
   cover(members: Iterable<DrainMember>): boolean {
     const before = this.#covered.size;
     for (const member of members) if (!this.#members.has(member)) this.#covered.add(member);
@@ -133,6 +143,7 @@ export class DrainSection {
     for (const member of [...this.#members]) this.#leave(member);
   }
 
+  /** Like {@link end}, and may come after it. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#ended) this.end();
   }

@@ -10,8 +10,10 @@ import { type PermissionName, permissionNames } from './permissions.js';
 import { GraphRoot } from './root.js';
 import { rootId } from './root-id.js';
 
+/** What a child is to its parent (QEMU: BdrvChildRole). */
 export type ChildRoleName = keyof typeof ChildRole;
 
+/** A node in a dump. */
 export interface GraphDumpNode {
   /** Unique in its environment, and never used again. */
   id: number;
@@ -28,6 +30,7 @@ export interface GraphDumpNode {
   owners?: string[];
 }
 
+/** A backend in a dump. */
 export interface GraphDumpBackend {
   /** Unique among backends, and never used again. */
   id: number;
@@ -42,6 +45,7 @@ export interface GraphDumpBackend {
   quiesceCount: number;
 }
 
+/** The upper end of an edge. */
 export interface GraphDumpParent {
   type: 'node' | 'block-backend' | 'job' | 'other';
   /** As among the nodes or the backends of the dump. */
@@ -50,6 +54,7 @@ export interface GraphDumpParent {
   name: string;
 }
 
+/** A link from a parent to a node in a dump. */
 export interface GraphDumpEdge {
   parent: GraphDumpParent;
   /** 'root', 'file', 'backing' ... */

@@ -12,10 +12,12 @@ export class TopLevelNodes implements IterableIterator<BlockNode>, Disposable {
   #held: (() => void) | undefined;
   #ended = false;
 
+  /** Itself. */
   [Symbol.iterator](): this {
     return this;
   }
 
+  /** The next node, which is held until the call after this one. */
   next(): IteratorResult<BlockNode> {
     const node = this.#ended ? undefined : (this.#nextOfBackend() ?? this.#nextOfMonitor());
     if (node === undefined) return this.return();
@@ -29,6 +31,7 @@ export class TopLevelNodes implements IterableIterator<BlockNode>, Disposable {
     return { done: true, value: undefined };
   }
 
+  /** Like {@link return}. */
   [Symbol.dispose](): void {
     this.return();
   }
@@ -71,6 +74,7 @@ export class TopLevelNodes implements IterableIterator<BlockNode>, Disposable {
 /**
  * The nodes that backends hold, in the order in which the backends were made, then those that only
  * the monitor holds, in the order in which it got them. What is current stays until the next step.
+ * (bdrv_next)
  *
  * ```js
  * for (const node of topLevelNodes()) console.log(node.name);

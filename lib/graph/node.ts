@@ -50,8 +50,11 @@ export interface BlockNodeInfo extends NativeNodeInfo {
  * its users. Nodes are opened and closed by the graph; requests reach them through backends.
  */
 export class BlockNode implements GraphParent {
+  /** What sort of a parent it is. */
   readonly kind = 'block-driver';
+  /** Unique in its environment (QAPI: node-name). */
   readonly name: string;
+  /** What carries its requests out. */
   readonly driver: DriverDefinition;
   /** Unique in its environment. */
   readonly id: number;
@@ -59,6 +62,7 @@ export class BlockNode implements GraphParent {
   readonly children: NodeChild[] = [];
   /** Newest first, as QEMU lists them. */
   readonly parents: Edge[] = [];
+  /** Always empty: it is no backend. */
   readonly deviceName = '';
   /** Nodes go wherever their users go. */
   readonly pinsContext = false;
@@ -105,10 +109,12 @@ export class BlockNode implements GraphParent {
     this.openForWriting = !plan.state.readOnly && !this.opensOnDemand;
   }
 
+  /** The event loop that it lives in. */
   get context(): AioContext {
     return this.#context;
   }
 
+  /** It was closed: whatever needs it fails with ENOMEDIUM. */
   get isClosed(): boolean {
     return this.#handle === 0;
   }
@@ -118,6 +124,7 @@ export class BlockNode implements GraphParent {
     return this.#handle;
   }
 
+  /** How it is open: the options that all drivers share. */
   get state(): NodeState {
     return this.#state;
   }
@@ -127,10 +134,12 @@ export class BlockNode implements GraphParent {
     return this.#state.options;
   }
 
+  /** No request may write to it. (bdrv_is_read_only) */
   get readOnly(): boolean {
     return this.#state.readOnly;
   }
 
+  /** Its image belongs to another process until it is activated. (BDRV_O_INACTIVE) */
   get inactive(): boolean {
     return this.#state.inactive;
   }
@@ -181,7 +190,11 @@ export class BlockNode implements GraphParent {
     return this.parents.some(({ parent }) => parent.kind === 'block-backend');
   }
 
-  /** @throws BlockError ENOMEDIUM once closed. */
+  /**
+   * Its limits and length, in bytes, and its counters: a frozen snapshot.
+   *
+   * @throws BlockError ENOMEDIUM once closed.
+   */
   info(): BlockNodeInfo {
     this.#checkOpen('info');
     const { name, readOnly, driver } = this;
@@ -222,7 +235,11 @@ export class BlockNode implements GraphParent {
     this.mirrorState();
   }
 
-  /** (bdrv_disable_copy_on_read) @throws BlockUsageError when it was not enabled as often. */
+  /**
+   * Takes one {@link enableCopyOnRead} back. (bdrv_disable_copy_on_read)
+   *
+   * @throws BlockUsageError when it was not enabled as often.
+   */
   disableCopyOnRead(): void {
     this.#checkOpen('copy-on-read');
     if (this.#copyOnRead === 0) {
@@ -307,6 +324,7 @@ export class BlockNode implements GraphParent {
     return { permissions, shared };
   }
 
+  /** @internal */
   wantedGrant(edge: Edge): Grant {
     return edge;
   }
@@ -323,12 +341,14 @@ export class BlockNode implements GraphParent {
 
   // --- native mirror
 
+  /** @internal */
   mirror(edge: Edge): number {
     const { key, role, child, permissions, shared } = edge;
     const { handle } = child;
     return this.#binding.nodeSetChild(this.#handle, key, role, handle, permissions, shared);
   }
 
+  /** @internal */
   mirrorRemoved(edge: Edge): number {
     return this.#binding.nodeSetChild(this.#handle, edge.key, 0, 0, 0, 0);
   }
@@ -351,14 +371,17 @@ export class BlockNode implements GraphParent {
     });
   }
 
+  /** @internal */
   graphChanged(): void {
     for (const { parent } of this.parents) parent.graphChanged();
   }
 
+  /** @internal */
   refusesMove(): undefined {
     return undefined;
   }
 
+  /** @internal */
   moved(to: AioContext): void {
     this.#context = to;
   }
@@ -371,24 +394,29 @@ export class BlockNode implements GraphParent {
     );
   }
 
+  /** @internal */
   describe(): string {
     return `node '${this.name}'`;
   }
 
   // --- drain
 
+  /** @internal */
   quiesce(begin: boolean): void {
     if (!this.isClosed) this.#binding.nodeQuiesce(this.#handle, begin);
   }
 
+  /** @internal */
   inFlight(): number {
     return this.isClosed ? 0 : this.#binding.nodeInFlight(this.#handle);
   }
 
+  /** @internal */
   drainedPoll(): boolean {
     return false;
   }
 
+  /** @internal */
   *drainParents(): Iterable<DrainMember> {
     for (const edge of this.parents) yield edge.parent.drainMember?.(edge) ?? edge.parent;
   }

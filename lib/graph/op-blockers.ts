@@ -22,6 +22,7 @@ export const BLOCK_OPERATIONS = [
   'replace',
 ] as const;
 
+/** What can be blocked on a node (QEMU: BlockOpType). */
 export type BlockOperation = (typeof BLOCK_OPERATIONS)[number];
 
 /** Why something is blocked. The object is the key: two reasons with the same text are two. */

@@ -47,6 +47,7 @@ export interface BlockdevOptions extends CommonOptions {
   readonly driver: string;
 }
 
+/** QAPI: BlockdevCacheOptions. */
 export interface CacheOptions {
   /** Bypass the page cache (O_DIRECT). */
   readonly direct?: boolean | undefined;

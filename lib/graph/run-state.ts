@@ -26,6 +26,7 @@ const RUN_STATES = [
 /** QAPI: RunState. */
 export type RunStateName = (typeof RUN_STATES)[number];
 
+/** Hears of every state that is set, on the JavaScript thread. */
 export type RunStateHandler = (state: RunStateName) => void;
 
 /** What stopping a machine ends with: everything is drained and flushed. Given by the monitor. */
@@ -36,6 +37,10 @@ export function useMachineQuiesce(quiesce: () => Promise<void>): void {
   quiesceMachine = quiesce;
 }
 
+/**
+ * Whether the machine runs: a VMM sets it, and pauses its processors when it changes. (QEMU:
+ * runstate.c)
+ */
 export class RunState {
   #state: RunStateName;
   /** A stop that was asked for and not carried out yet. */
@@ -45,11 +50,12 @@ export class RunState {
   #changing: Promise<void> | undefined;
   readonly #handlers = new Set<RunStateHandler>();
 
-  /** @throws TypeError for a state that QAPI does not know. */
+  /** In that state. @throws TypeError for a state that QAPI does not know. */
   constructor(state: RunStateName = 'running') {
     this.#state = checked(state);
   }
 
+  /** What QMP would say. */
   get state(): RunStateName {
     return this.#state;
   }
@@ -65,6 +71,7 @@ export class RunState {
     for (const handler of [...this.#handlers]) callForeign(() => handler(state), undefined);
   }
 
+  /** Its state is 'running'. */
   get isRunning(): boolean {
     return this.#state === 'running';
   }
@@ -157,6 +164,7 @@ export class RunState {
     this.#handlers.add(handler);
   }
 
+  /** It hears nothing more. */
   removeHandler(handler: RunStateHandler): void {
     this.#handlers.delete(handler);
   }

@@ -27,6 +27,7 @@ export interface BlockExportAddArguments extends NbdExportOptions {
   readonly iothread?: AioContext | string | undefined;
 }
 
+/** QMP: block-export-del. */
 export interface BlockExportDelArguments {
   readonly id: string;
   /** Default 'safe'. */
@@ -41,6 +42,8 @@ function failure(errno: number, operation: string, text: string): BlockError {
 }
 
 /**
+ * Starts the machine's own server. (QMP: nbd-server-start)
+ *
  * @throws (rejects) BlockError EEXIST when it runs already; ENOENT for unknown credentials, EINVAL
  * for those of a client; and as {@link NbdServer.listen}.
  */
@@ -65,14 +68,22 @@ export async function nbdServerStart(request: NbdServerStartArguments): Promise<
   }
 }
 
-/** Removes all of its exports. @throws (rejects) BlockError EINVAL when it does not run. */
+/**
+ * Ends the machine's own server, and removes all of its exports. (QMP: nbd-server-stop)
+ *
+ * @throws (rejects) BlockError EINVAL when it does not run.
+ */
 export async function nbdServerStop(): Promise<void> {
   const server = await runningServer('nbd-server-stop');
   await server.close();
   current = undefined;
 }
 
-/** @throws (rejects) BlockError EINVAL without a server, and as {@link NbdServer.addExport}. */
+/**
+ * Exports a node by the machine's own server. (QMP: block-export-add)
+ *
+ * @throws (rejects) BlockError EINVAL without a server, and as {@link NbdServer.addExport}.
+ */
 export async function blockExportAdd(request: BlockExportAddArguments): Promise<NbdExport> {
   const { type, ...options } = request;
   if (type !== 'nbd') throw invalidArgumentValue('type', `'nbd'`, type);
@@ -80,7 +91,11 @@ export async function blockExportAdd(request: BlockExportAddArguments): Promise<
   return server.addExport(options);
 }
 
-/** @throws (rejects) BlockError ENOENT for an unknown id, and as {@link NbdExport.remove}. */
+/**
+ * Removes an export. (QMP: block-export-del)
+ *
+ * @throws (rejects) BlockError ENOENT for an unknown id, and as {@link NbdExport.remove}.
+ */
 export async function blockExportDel({ id, mode }: BlockExportDelArguments): Promise<void> {
   const item = NbdExport.byId(id);
   if (item === undefined) {

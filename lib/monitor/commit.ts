@@ -12,7 +12,7 @@ const OPERATION = 'commit';
 
 /**
  * Commits the overlay of every backend that has one, in order of creation. Backends without a
- * medium or without a backing file are passed over.
+ * medium or without a backing file are passed over. (blk_commit_all)
  *
  * @throws (rejects) BlockError of the first that fails.
  */

@@ -22,6 +22,7 @@ const CREATE = 'create';
 const SECTOR = 512;
 const MODES: readonly PreallocationMode[] = ['off', 'metadata', 'falloc', 'full'];
 
+/** How an image file is made. (QAPI: BlockdevCreateOptionsFile) */
 export interface CreateOptions {
   /** In bytes. */
   readonly size: number;
@@ -96,6 +97,7 @@ async function createNatively(
 /**
  * Makes a new image of exactly `size` bytes, or makes an old file a new one. Others must not have
  * the file open in a way that resizing would disturb: locks tell, before its content is touched.
+ * (QMP: blockdev-create)
  *
  * @throws (rejects) BlockError: EAGAIN for a file that is locked, and it keeps its content; ENOTSUP
  * for drivers that cannot create and for modes that the driver does not have; whatever the file
@@ -116,7 +118,7 @@ export async function blockdevCreate(options: BlockdevCreateOptions): Promise<vo
  * Makes a raw image of `size` bytes, rounded up to sectors, as qemu-img does. `target` is a filename,
  * perhaps with its protocol, or the options of a node. Where its driver cannot create images, one
  * that is there is made to do: it grows if it must and can, and its first sector is zeroed so that
- * no old format shows.
+ * no old format shows. (bdrv_img_create)
  *
  * @throws (rejects) BlockError like blockdevCreate(); ENOTSUP where what is there is too small and
  * cannot grow, EINVAL for a device.

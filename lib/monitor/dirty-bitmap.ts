@@ -26,7 +26,7 @@ export interface BlockDirtyBitmapMerge {
 }
 
 /**
- * @throws BlockError ENOENT without such a node; ENOTSUP for a persistent one; and as
+ * Makes a bitmap that notes what is changed from now on. (QMP: block-dirty-bitmap-add) @throws BlockError ENOENT without such a node; ENOTSUP for a persistent one; and as
  *   {@link DirtyBitmaps.add}.
  */
 export function blockDirtyBitmapAdd({
@@ -43,23 +43,33 @@ export function blockDirtyBitmapAdd({
   found.dirtyBitmaps.add(name, settings);
 }
 
-/** @throws BlockError ENOENT without such a node or bitmap, like those below. */
+/**
+ * Forgets a bitmap. (QMP: block-dirty-bitmap-remove)
+ *
+ * @throws BlockError ENOENT without such a node or bitmap, like those below.
+ */
 export function blockDirtyBitmapRemove({ node, name }: BlockDirtyBitmap): void {
   lookupNode(node, node).dirtyBitmaps.remove(name);
 }
 
+/** Nothing is dirty any more. (QMP: block-dirty-bitmap-clear) */
 export function blockDirtyBitmapClear({ node, name }: BlockDirtyBitmap): void {
   lookupNode(node, node).dirtyBitmaps.clear(name);
 }
 
+/** From now on it notes what is changed. (QMP: block-dirty-bitmap-enable) */
 export function blockDirtyBitmapEnable({ node, name }: BlockDirtyBitmap): void {
   lookupNode(node, node).dirtyBitmaps.enable(name);
 }
 
+/** It keeps what it has, and notes nothing more. (QMP: block-dirty-bitmap-disable) */
 export function blockDirtyBitmapDisable({ node, name }: BlockDirtyBitmap): void {
   lookupNode(node, node).dirtyBitmaps.disable(name);
 }
 
+/**
+ * What is dirty in one of `bitmaps` is dirty in `target` as well. (QMP: block-dirty-bitmap-merge)
+ */
 export function blockDirtyBitmapMerge({ node, target, bitmaps }: BlockDirtyBitmapMerge): void {
   lookupNode(node, node).dirtyBitmaps.merge(target, bitmaps);
 }

@@ -5,6 +5,7 @@ import { Errno } from '../errors/errno.js';
 import { subscribeEvents } from './event-subscription.js';
 import type { QmpEvent } from './qmp-event.js';
 
+/** Which events a {@link blockEventStream} has. */
 export interface EventStreamOptions {
   /** Ends the stream. */
   readonly signal?: AbortSignal | undefined;

@@ -6,7 +6,7 @@ import { topLevelNodes } from '../graph/iteration.js';
 
 /**
  * Flushes the nodes at the top of the graph, and with them all below, one after the other. One that
- * fails does not keep the others from being flushed.
+ * fails does not keep the others from being flushed. (bdrv_flush_all)
  *
  * @throws (rejects) BlockError: the first error.
  */

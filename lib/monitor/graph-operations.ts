@@ -87,7 +87,11 @@ export function freezeBackingChain(top: NodeReference, base: NodeReference): voi
   surgery.freezeChain(resolve(top), resolve(base));
 }
 
-/** (bdrv_unfreeze_backing_chain) @throws BlockUsageError when a link is not frozen. */
+/**
+ * Ends what freezeBackingChain() began. (bdrv_unfreeze_backing_chain)
+ *
+ * @throws BlockUsageError when a link is not frozen.
+ */
 export function thawBackingChain(top: NodeReference, base: NodeReference): void {
   surgery.thawChain(resolve(top), resolve(base));
 }
@@ -124,6 +128,7 @@ export function inactivateAll(): Promise<void> {
 
 /**
  * Bytes that an image occupies on its host; of a format, that of all children that store it.
+ * (bdrv_get_allocated_file_size)
  *
  * @throws (rejects) BlockError ENOTSUP where nobody knows, ENOMEDIUM without an image.
  */

@@ -33,6 +33,7 @@ export type IoThrottleLimits = { readonly [name in BucketName]: number } & {
   readonly [name in `${BucketName}_max` | `${BucketName}_max_length`]?: number;
 } & { readonly iops_size?: number };
 
+/** A drive's limits, with their group. (QAPI: BlockIOThrottle) */
 export type IoThrottleInfo = IoThrottleLimits & {
   /** Only while it is throttled. */
   readonly group?: string;

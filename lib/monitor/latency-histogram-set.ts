@@ -29,7 +29,7 @@ function areBounds(value: unknown): value is readonly number[] {
 /**
  * Counts latencies in bins from now on; histograms that are set begin empty. Without any bounds all
  * three histograms are removed. Types are set in the order read, write, flush, so wrong bounds for
- * one leave those before it changed.
+ * one leave those before it changed. (QMP: block-latency-histogram-set)
  *
  * @throws BlockError ENODEV when there is no such device; EINVAL for wrong bounds.
  */

@@ -10,15 +10,18 @@ import type { BlockNode } from '../graph/node.js';
 import { backendOf, type DeviceArgument } from './device-argument.js';
 import { type MediumOptions, withMedium } from './medium-image.js';
 
+/** QMP: blockdev-open-tray, eject. */
 export interface OpenTrayArguments extends DeviceArgument {
   /** The guest is not asked but told. Default false. */
   readonly force?: boolean | undefined;
 }
 
+/** QMP: blockdev-insert-medium. */
 export interface InsertMediumArguments extends DeviceArgument {
   readonly 'node-name': string;
 }
 
+/** QMP: blockdev-change-medium. */
 export interface ChangeMediumArguments extends OpenTrayArguments, MediumOptions {}
 
 /** What became of the wish to open a tray. */

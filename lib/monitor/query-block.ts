@@ -41,6 +41,7 @@ export function mediumOf({ root }: BlockBackend): BlockNode | undefined {
 /**
  * Every backend with a name or a device, in order of creation. It takes the time that the host needs
  * to tell how large the images are; all else is of the turn in which it resolves.
+ * (QMP: query-block)
  */
 export function queryBlock(): Promise<BlockInfo[]> {
   const images = (): BlockNode[] =>

@@ -35,6 +35,7 @@ export interface BlockStats {
   readonly backing?: BlockStats;
 }
 
+/** QMP: query-blockstats. */
 export interface BlockStatsOptions {
   /** Nodes instead of backends. Default false. */
   readonly 'query-nodes'?: boolean | undefined;
@@ -42,7 +43,7 @@ export interface BlockStatsOptions {
 
 /**
  * Every backend with a name or a device, in order of creation, with all that is below it; or every
- * node. A frozen snapshot.
+ * node. A frozen snapshot. (QMP: query-blockstats)
  */
 export function queryBlockstats({
   'query-nodes': queryNodes = false,

@@ -6,6 +6,7 @@ import { withAllocatedSizes } from './allocated-sizes.js';
 import { type BlockDeviceInfo, blockDeviceInfo } from './block-device-info.js';
 import { ImageView } from './image-info.js';
 
+/** QMP: query-named-block-nodes. */
 export interface NamedBlockNodesOptions {
   /** Leaves out the images that a node stands on, which are listed themselves. Default false. */
   readonly flat?: boolean | undefined;
@@ -19,6 +20,7 @@ export function openNodes(): BlockNode[] {
 /**
  * Every node, those with generated names included, newest first. It takes the time that the host
  * needs to tell how large the images are; all else is of the turn in which it resolves.
+ * (QMP: query-named-block-nodes)
  */
 export function queryNamedBlockNodes({
   flat = false,

@@ -41,7 +41,7 @@ function nodeFor({ device, 'node-name': nodeName }: ResizeArguments): BlockNode 
 
 /**
  * Resizes a node while its users go on; requests that come meanwhile wait. It needs the permission
- * to resize like everybody else, so it fails while a user does not share that.
+ * to resize like everybody else, so it fails while a user does not share that. (QMP: block_resize)
  *
  * @throws (rejects) BlockError EPERM; EBUSY for a blocked node; ENOENT, ENODEV and ENOMEDIUM when
  * there is nothing to resize; EINVAL for a negative size; and whatever truncating the image gives.

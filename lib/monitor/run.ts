@@ -59,7 +59,7 @@ export async function cont(): Promise<void> {
   await graph().runState.start();
 }
 
-/** (QMP: query-status) */
+/** Whether the machine runs. (QMP: query-status) */
 export function queryStatus(): StatusInfo {
   const { isRunning: running, state: status } = graph().runState;
   return Object.freeze({ running, status });

@@ -14,6 +14,7 @@ export interface SetIothreadArguments {
   readonly iothread: AioContext | string | null;
 }
 
+/** What {@link xBlockdevSetIothread} may do. */
 export interface SetIothreadOptions {
   /** Even if a backend is on the node. It may refuse all the same. */
   readonly force?: boolean | undefined;
@@ -21,6 +22,7 @@ export interface SetIothreadOptions {
 
 /**
  * Moves a node, and all that hangs together with it, into an IOThread or out of it.
+ * (QMP: x-blockdev-set-iothread)
  *
  * @throws (rejects) BlockError: ENOENT for an unknown node or thread, EBUSY for a node with a
  * backend unless forced, EPERM when somebody refuses to move; then nothing has moved.

@@ -17,7 +17,7 @@ export type ThrottleGroupProperties = {
 
 const PREFIX = 'x-';
 
-/** A frozen snapshot. */
+/** The properties of a group: a frozen snapshot. (QMP: qom-get) */
 export function throttleGroupProperties({ limits }: ThrottleGroup): ThrottleGroupProperties {
   const single = Object.entries(limits).map(([name, value]) => [PREFIX + name, value]);
   return Object.freeze({ type: 'throttle-group', limits, ...Object.fromEntries(single) });
@@ -25,7 +25,7 @@ export function throttleGroupProperties({ limits }: ThrottleGroup): ThrottleGrou
 
 /**
  * `limits`: those that are given change, the others stay, and the whole is checked (TQ-11). No other
- * property can be changed once the object is there (TQ-12). (qom-set)
+ * property can be changed once the object is there (TQ-12). (QMP: qom-set)
  *
  * @throws BlockError EINVAL; then nothing has changed.
  */

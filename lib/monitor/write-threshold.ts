@@ -5,6 +5,7 @@ import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import { graph } from '../graph/graph.js';
 
+/** QMP: block-set-write-threshold. */
 export interface WriteThresholdArguments {
   readonly 'node-name': string;
   /** In bytes; 0: no threshold any more. */
@@ -14,6 +15,7 @@ export interface WriteThresholdArguments {
 /**
  * The first write, zero-write or discard that ends beyond the threshold, before it is carried out,
  * is told of by the event BLOCK_WRITE_THRESHOLD and disarms it. A threshold replaces another.
+ * (QMP: block-set-write-threshold)
  *
  * @throws BlockError ENOENT when there is no such node; EINVAL for a negative threshold.
  */

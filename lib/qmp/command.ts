@@ -43,7 +43,11 @@ function isType(value: Members | Type<unknown>): value is Type<unknown> {
   return typeof (value as { optional?: unknown }).optional === 'boolean';
 }
 
-/** @param members those of its arguments, or the type of all of them. */
+/**
+ * A command for {@link QmpServer}, whose arguments and reply are checked.
+ *
+ * @param members those of its arguments, or the type of all of them.
+ */
 export function command<const M extends Members | Type<unknown>, R = void>(
   name: string,
   members: M,

@@ -12,8 +12,10 @@ export type QmpErrorClass =
 
 /** An error of a command, with the class that clients may look at. */
 export class QmpError extends Error {
+  /** What clients may look at. */
   readonly class: QmpErrorClass;
 
+  /** A failure that is no BlockError. @param description for people; it may change. */
   constructor(description: string, errorClass: QmpErrorClass = 'GenericError') {
     super(description);
     this.class = errorClass;

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { rmSync, statSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
+/** A UNIX socket, or a TCP port (0: a free one). */
 export type ListenAddress =
   | { readonly path: string }
   | { readonly host: string; readonly port: number };

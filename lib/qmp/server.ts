@@ -11,6 +11,7 @@ import { Dispatcher } from './dispatcher.js';
 import { closeListener, type ListenAddress, listenAt } from './listener.js';
 import { QmpSession, type SessionOptions } from './session.js';
 
+/** What a {@link QmpServer} knows beside what is built in. */
 export interface QmpServerOptions {
   /** Commands beside, or instead of, the ones that are built in. */
   readonly commands?: readonly Command[] | undefined;
@@ -25,8 +26,8 @@ const dispatcher = new Dispatcher();
  * Speaks QMP, the QEMU Machine Protocol.
  *
  * ```js
- * const qmp = new QmpServer();
- * await qmp.listen('/run/vm/qmp.sock');
+ * await using qmp = new QmpServer();
+ * await qmp.listen('qmp.sock');
  * ```
  *
  * Commands of all clients of all servers run one at a time, in the order in which each client sent
@@ -42,6 +43,7 @@ export class QmpServer implements AsyncDisposable {
   readonly #awaited: (() => void)[] = [];
   #closed = false;
 
+  /** It serves nobody yet. */
   constructor({ commands = [], onQuit }: QmpServerOptions = {}) {
     for (const command of [...builtinCommands, ...commands]) {
       this.#commands.set(command.name, command);
@@ -116,6 +118,7 @@ export class QmpServer implements AsyncDisposable {
     await Promise.all(listeners.map(closeListener));
   }
 
+  /** Like {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

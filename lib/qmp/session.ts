@@ -9,6 +9,7 @@ import { writeJson } from './json/writer.js';
 import { execute, idOf, type Reply, requestOf } from './request.js';
 import { greeting } from './version.js';
 
+/** How one client is served. */
 export interface SessionOptions {
   /** Replies and events over several lines. Default false. */
   readonly pretty?: boolean | undefined;
@@ -111,7 +112,9 @@ export class QmpSession {
     }
   }
 
-  /** @throws QmpError CommandNotFound, as long as the client has not negotiated for all but that. */
+  /**
+   * @throws QmpError CommandNotFound, as long as the client has not negotiated for all but that.
+   */
   #command(name: string): Command {
     const refuse = (text: string): QmpError => new QmpError(text, 'CommandNotFound');
     if (name === NEGOTIATION && this.#isNegotiated) {

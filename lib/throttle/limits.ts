@@ -12,6 +12,7 @@ export const BUCKETS = [
   'iops-read',
   'iops-write',
 ] as const;
+/** What is limited: bytes and operations, of all requests, reads and writes. */
 export type Bucket = (typeof BUCKETS)[number];
 
 /**

@@ -54,6 +54,7 @@ export interface ThrottleGroupInfo {
  * member.
  */
 export class ThrottleGroup {
+  /** Unique in its environment. */
   readonly name: string;
   /** @internal */
   readonly handle: Handle;
@@ -64,6 +65,8 @@ export class ThrottleGroup {
   #limits: CompleteLimits = NO_LIMITS;
 
   /**
+   * A group of its own, which is there until {@link delete}.
+   *
    * @param limits as QAPI's ThrottleLimits; absent ones are off.
    * @throws BlockError EINVAL for limits that do not go together, EEXIST for a name that is taken.
    */
@@ -132,7 +135,7 @@ export class ThrottleGroup {
     this.#apply(completeLimits(limits));
   }
 
-  /** @throws BlockError EBUSY while anybody uses it. (object-del) */
+  /** Ends it. @throws BlockError EBUSY while anybody uses it. (object-del) */
   delete(): void {
     if (!this.#isAlive) return;
     const users = this.#members.size + this.#pins;
@@ -142,6 +145,11 @@ export class ThrottleGroup {
     this.#end();
   }
 
+  /**
+   * Its limits, what is used of them, and what waits: a frozen snapshot.
+   *
+   * @throws BlockUsageError once it is closed.
+   */
   info(): ThrottleGroupInfo {
     this.#checkAlive();
     const native = environment().binding.throttleGroupInfo(this.handle);

@@ -7,6 +7,7 @@ import { RemovableDrive } from './removable-drive.js';
 
 const SECTOR = 2048;
 
+/** How a {@link CdRom} is attached. */
 export interface CdRomOptions {
   /** How the media commands name the drive. Default 'ide1-cd0'. */
   readonly id?: string | undefined;

@@ -6,6 +6,7 @@ import { Errno } from '../errors/errno.js';
 import { floppyOf, type V86Emulator } from './machine.js';
 import { RemovableDrive } from './removable-drive.js';
 
+/** How a {@link Floppy} is attached. */
 export interface FloppyOptions {
   /** 0 for the first drive (default), 1 for the second. */
   readonly index?: 0 | 1 | undefined;

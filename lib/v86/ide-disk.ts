@@ -9,6 +9,7 @@ const SECTOR = 512;
 
 type DataCallback = (data: Uint8Array) => void;
 
+/** How an {@link IdeDisk} looks to its guest. */
 export interface IdeDiskOptions {
   /** 2048 for a CD-ROM. Default 512. The disk is rounded up to whole sectors, as QEMU does. */
   readonly sectorSize?: number | undefined;
@@ -27,6 +28,7 @@ export class IdeDisk {
   readonly byteLength: number;
   /** v86 sets it, and waits for the call. */
   onload: ((event: object) => void) | undefined;
+  /** v86 sets it; it is never called. */
   onprogress: ((event: object) => void) | undefined;
 
   readonly #blk: BlockBackend;
@@ -68,7 +70,9 @@ export class IdeDisk {
     this.#holder.resume();
   }
 
-  /** Resolves when no request is under way: before the state is saved, after the machine stopped. */
+  /**
+   * Resolves when no request is under way: before the state is saved, after the machine stopped.
+   */
   idle(): Promise<void> {
     return this.#order.idle();
   }
@@ -119,7 +123,7 @@ export class IdeDisk {
     return [this.byteLength];
   }
 
-  /** @throws BlockUsageError for the state of a disk of another length. */
+  /** v86 restores a machine. @throws BlockUsageError for the state of a disk of another length. */
   set_state(state: readonly unknown[]): void {
     const [length] = state;
     if (length === this.byteLength) return;

@@ -26,6 +26,7 @@ const Feature = {
   version1: 32,
 } as const;
 
+/** How a {@link VirtioBlk} looks to its guest. */
 export interface VirtioBlkOptions {
   /** Which of up to 4 such devices of the machine it is, from 0 on. Default 0. */
   readonly index?: number | undefined;

@@ -13,19 +13,26 @@ export function samplesOf(page: string): string[] {
   return [...text.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code = '']) => code);
 }
 
-/** Runs the code in a folder with the package and a small disk.img; `check` sees what came of it. */
+/** A user's folder: the package is installed, and there is a small disk.img. */
+export function makeUserFolder(folder: string): void {
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(root, join(folder, 'node_modules/block-backend'));
+  writeFileSync(
+    join(folder, 'disk.img'),
+    Buffer.alloc(1 << 20, Buffer.from([...Array(512).keys()])),
+  );
+}
+
+/** Runs the code in a user's folder; `check` sees the image and what was printed. */
 export function runSample(
   code: string,
   check: (image: Buffer, output: string) => void,
 ): Promise<void> {
   return withFolder(async (folder) => {
-    mkdirSync(join(folder, 'node_modules'));
-    symlinkSync(root, join(folder, 'node_modules/block-backend'));
-    const image = join(folder, 'disk.img');
-    writeFileSync(image, Buffer.alloc(1 << 20, Buffer.from([...Array(512).keys()])));
+    makeUserFolder(folder);
     writeFileSync(join(folder, 'sample.mjs'), code);
     const { stdout } = await promisify(execFile)(process.execPath, ['sample.mjs'], { cwd: folder });
-    check(readFileSync(image), stdout);
+    check(readFileSync(join(folder, 'disk.img')), stdout);
   });
 }
 

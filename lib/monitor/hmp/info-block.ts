@@ -6,6 +6,7 @@ import { type BlockInfo, queryBlock } from '../query-block.js';
 import { queryNamedBlockNodes } from '../query-named-block-nodes.js';
 import { sizeText } from './size-text.js';
 
+/** The command's own options. */
 export interface InfoBlockOptions {
   /** `-n`: nodes instead of drives. Default false. */
   readonly nodes?: boolean | undefined;
@@ -22,7 +23,7 @@ interface Entry {
   readonly medium?: BlockDeviceInfo | undefined;
 }
 
-/** The text ends with a newline; it is empty where there is nothing to say of. */
+/** The text ends with a newline; it is empty where there is nothing to say of. (HMP: info block) */
 export async function infoBlock(options: InfoBlockOptions = {}): Promise<string> {
   const { nodes = false, device } = options;
   const drives = nodes ? '' : listText(await drivesOf(), options);
@@ -40,7 +41,9 @@ async function nodesOf(): Promise<Entry[]> {
   return nodes.map((medium) => ({ name: medium['node-name'], medium }));
 }
 
-/** An empty line stands before each that is not the first of all, be those before it shown or not. */
+/**
+ * An empty line stands before each that is not the first of all, be those before it shown or not.
+ */
 function listText(entries: readonly Entry[], { device, verbose }: InfoBlockOptions): string {
   return entries
     .map((entry, index) => ({ entry, separator: index === 0 ? '' : '\n' }))

@@ -18,7 +18,7 @@ const FIELDS = [
   'idle_time_ns',
 ] as const satisfies readonly (keyof BlockDeviceStats)[];
 
-/** One line for each drive; empty without any. */
+/** One line for each drive; empty without any. (HMP: info blockstats) */
 export function infoBlockstats(): string {
   return queryBlockstats()
     .map(

@@ -63,6 +63,8 @@ function typeNamed(name: string, operation: string): ObjectType {
 }
 
 /**
+ * Makes an object: a throttle group, an IOThread, credentials. (QMP: object-add)
+ *
  * @throws BlockError EINVAL for an unknown type, an id that is not well-formed, or properties that
  * the type does not take; EEXIST for an id that is taken.
  */
@@ -81,7 +83,11 @@ export function objectAdd({ 'qom-type': typeName, id, ...properties }: ObjectOpt
   type.create(id, properties);
 }
 
-/** @throws (rejects) BlockError ENOENT for an unknown id; EBUSY while somebody uses the object. */
+/**
+ * Deletes an object. (QMP: object-del)
+ *
+ * @throws (rejects) BlockError ENOENT for an unknown id; EBUSY while somebody uses the object.
+ */
 export async function objectDel(id: string): Promise<void> {
   const found = find(id);
   if (found === undefined) throw failure(Errno.ENOENT, 'object-del', `there is no object '${id}'`);
@@ -96,7 +102,11 @@ function objectAt(path: string, operation: string): Found {
   throw failure(Errno.ENODEV, operation, `there is no object at '${path}'`);
 }
 
-/** @throws BlockError ENODEV for an unknown path, ENOENT for an unknown property. */
+/**
+ * A property of an object, by its path or id. (QMP: qom-get)
+ *
+ * @throws BlockError ENODEV for an unknown path, ENOENT for an unknown property.
+ */
 export function qomGet(path: string, property: string): unknown {
   const { type, object } = objectAt(path, 'qom-get');
   if (property === TYPE_PROPERTY.name) return type.name;
@@ -104,7 +114,11 @@ export function qomGet(path: string, property: string): unknown {
   throw failure(Errno.ENOENT, 'qom-get', `a ${type.name} has no property '${property}'`);
 }
 
-/** @throws BlockError as {@link qomGet}, and what the property does not take. */
+/**
+ * Sets a property of an object. (QMP: qom-set)
+ *
+ * @throws BlockError as {@link qomGet}, and what the property does not take.
+ */
 export function qomSet(path: string, property: string, value: unknown): void {
   const { type, object } = objectAt(path, 'qom-set');
   if (!hasProperty(type, property)) {
@@ -113,7 +127,11 @@ export function qomSet(path: string, property: string, value: unknown): void {
   object.set(property, value);
 }
 
-/** Properties, and of `/objects` the objects. @throws BlockError ENODEV for an unknown path. */
+/**
+ * Properties, and of `/objects` the objects. (QMP: qom-list)
+ *
+ * @throws BlockError ENODEV for an unknown path.
+ */
 export function qomList(path: string): ObjectPropertyInfo[] {
   if (path === CONTAINER || path === 'objects') {
     const children = TYPES.flatMap((type) =>
