@@ -24,6 +24,9 @@ function chosenTargets(names) {
   });
 }
 
+/** `npm test` has them on glibc; emulated, they would take hours. */
+const runsTests = ({ libc, arch }) => libc === 'musl' && arch === process.arch;
+
 /** Says whether the target was built; what cannot be had is no error here, only in a release. */
 async function make(target, options) {
   const reason = await ensureCompilers(target);
@@ -31,14 +34,16 @@ async function make(target, options) {
     log('prebuilds', `${target.id}: skipped, ${reason}`);
     return false;
   }
-  await buildTarget(target, options);
+  await buildTarget(target, { tests: options.tests && runsTests(target) });
   return true;
 }
 
 async function check(target, options) {
   checkChoice(target);
   log('prebuilds', `${target.id}: ${inspectTarget(target)}`);
-  if (target.libc === 'musl') await loadOnMusl(target, options);
+  if (target.libc === 'musl') {
+    await loadOnMusl(target, { tests: options.tests && runsTests(target) });
+  }
 }
 
 /** Does I/O with the package that the binaries are in. */
@@ -56,7 +61,7 @@ await main(import.meta, async (argv) => {
     args: argv,
     options: {
       target: { type: 'string', multiple: true },
-      /** Compiles and runs the native tests for the target, too. */
+      /** Compiles the native tests for musl, too, and runs them. */
       tests: { type: 'boolean', default: false },
       /** Fails unless all binaries are there. */
       complete: { type: 'boolean', default: false },

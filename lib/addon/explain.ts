@@ -96,7 +96,8 @@ const rules: readonly {
     }),
   },
   {
-    pattern: /(lib[\w+.-]+\.so[\d.]*): cannot open shared object file/,
+    // glibc's words, and musl's.
+    pattern: /(lib[\w+.-]+\.so[\d.]*): (?:cannot open shared object file|No such file)/,
     explain: ([, library], root, path) => ({
       cause: `${path} needs ${library}, which is not installed`,
       help:
