@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { log, main } from './lib/project.mjs';
 import { checkCommands, checkRebuild } from './pack/commands.mjs';
-import { usePackage } from './pack/hosts.mjs';
+import { requireOwnBinary, usePackage } from './pack/hosts.mjs';
 import { installedProject } from './pack/project.mjs';
 
 await main(import.meta, async (argv) => {
@@ -22,6 +22,7 @@ await main(import.meta, async (argv) => {
   const [tarball] = positionals;
   const { folder, project } = await installedProject(tarball && resolve(tarball));
   try {
+    requireOwnBinary(project);
     checkCommands(project);
     await usePackage(project, values);
     if (values.rebuild) await checkRebuild(project);

@@ -81,11 +81,18 @@ async function useOn(host, project) {
   }
 }
 
+const has = (project, id) => targets.some((target) => target.id === id && project.has(target.file));
+
+/** The package is of use here only if it has this machine's binary. */
+export function requireOwnBinary(project) {
+  if (has(project, hostId)) return;
+  throw new UserError(`the package has no binary for ${hostId}: run npm run prebuilds first`);
+}
+
 /** Does I/O with the packed and installed package wherever that can be tried. */
 export async function usePackage(project, { here = false } = {}) {
-  const inPackage = (id) => targets.some((target) => target.id === id && project.has(target.file));
   for (const host of here ? hosts.slice(0, 1) : hosts) {
-    if (inPackage(host.target)) await useOn(host, project);
+    if (has(project, host.target)) await useOn(host, project);
     else log('pack', `${host.name}: skipped, there is no binary for ${host.target}`);
   }
 }
