@@ -8,7 +8,7 @@ import { setupAndBuild } from './build.mjs';
 import { attw, publint } from './lib/package-checks.mjs';
 import { inRoot, log, main, root } from './lib/project.mjs';
 import { capture, mustRun } from './lib/run.mjs';
-import { contentFindings, manifestFindings } from './pack/contents.mjs';
+import { contentFindings, manifestFindings, releaseFindings } from './pack/contents.mjs';
 import { packedFiles } from './pack/project.mjs';
 import { removePrebuilds } from './prebuilds/build.mjs';
 import { gateFindings } from './prebuilds/gate.mjs';
@@ -26,19 +26,6 @@ async function unpackBinaries(tarball) {
   removePrebuilds();
   const args = ['--extract', '--file', tarball, '--directory', root, '--strip-components=1'];
   await mustRun('unpacking', 'tar', [...args, 'package/prebuilds']);
-}
-
-/** Provenance names the repository that the package was built from, and npm compares the two. */
-function repositoryFindings({ repository }) {
-  return repository === undefined
-    ? ['package.json has no "repository", which provenance needs: add the public address first']
-    : [];
-}
-
-function tagFindings({ version }, tag) {
-  return tag === undefined || tag === `v${version}`
-    ? []
-    : [`the tag is ${tag}, but package.json has version ${version}: expected v${version}`];
 }
 
 function binaryFindings() {
@@ -71,8 +58,7 @@ await main(import.meta, async (argv) => {
   if ((await publint()) !== 0) findings.push('publint has findings');
   if ((await attw()) !== 0) findings.push('attw (are the types wrong?) has findings');
   if (!values.shape) {
-    findings.push(...binaryFindings(), ...repositoryFindings(manifest));
-    findings.push(...tagFindings(manifest, values.tag));
+    findings.push(...binaryFindings(), ...releaseFindings(manifest, values.tag));
   }
   for (const finding of findings) log('publish', finding);
   log('publish', findings.length > 0 ? 'not fit to be published' : 'ready');

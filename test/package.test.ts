@@ -56,7 +56,7 @@ describe('package', () => {
       Promise.all([
         import('./scripts/pack/contents.mjs'),
         import('./scripts/pack/project.mjs'),
-      ]).then(([{ contentFindings, manifestFindings }, { packedFiles }]) => {
+      ]).then(([{ contentFindings, manifestFindings, releaseFindings }, { packedFiles }]) => {
         const files = packedFiles();
         console.log(JSON.stringify({
           findings: [...contentFindings(files), ...manifestFindings(require('./package.json'))],
@@ -64,9 +64,19 @@ describe('package', () => {
             ...contentFindings([...files, 'test/a.test.ts', '.env', 'dist/.stamp.json']),
             ...manifestFindings({ scripts: { install: 'x' }, dependencies: { 'cmake-js': '8' } }),
           ].length,
+          release: releaseFindings({ version: '1.2.3' }, 'v1.2.4'),
+          fit: releaseFindings({ version: '1.2.3', repository: 'x' }, 'v1.2.3'),
         }));
       });
     `);
-    expect(result).toEqual({ findings: [], spoilt: 6 });
+    expect(result).toEqual({
+      findings: [],
+      spoilt: 6,
+      release: [
+        'package.json has no "repository", which provenance needs: add the public address first',
+        'the tag is v1.2.4, but package.json has version 1.2.3: expected v1.2.3',
+      ],
+      fit: [],
+    });
   });
 });

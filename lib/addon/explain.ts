@@ -86,7 +86,7 @@ function explainLibc(path: string, host: Host): Explanation | undefined {
 
 const rules: readonly {
   readonly pattern: RegExp;
-  explain(match: RegExpExecArray, root: string, path: string, host: Host): Explanation;
+  readonly explain: (match: RegExpExecArray, root: string, path: string, host: Host) => Explanation;
 }[] = [
   {
     pattern: /version [`'](\w+_[\d.]+)' not found/,

@@ -1,7 +1,7 @@
 // A user's program, by require: bytes go to a file and come back, on every engine that there is.
-const { mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs');
-const { tmpdir } = require('node:os');
-const { join } = require('node:path');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
 
 const SIZE = 1024 ** 2;
 
@@ -16,7 +16,7 @@ async function roundTrip({ AioContext, BlockBackend }, filename, aio) {
     await blk.flush();
     memory.fill(0);
     await blk.pread(8192, memory);
-    const onDisk = readFileSync(filename).subarray(8192, 8192 + 4096);
+    const onDisk = fs.readFileSync(filename).subarray(8192, 8192 + 4096);
     await blk.close();
     if (!onDisk.equals(memory) || onDisk[0] !== aio.length) throw new Error(`${aio}: other bytes`);
   } finally {
@@ -26,9 +26,9 @@ async function roundTrip({ AioContext, BlockBackend }, filename, aio) {
 
 /** Prints what was seen, for the script that started this. */
 exports.consume = async (blockBackend, kind) => {
-  const folder = mkdtempSync(join(tmpdir(), 'consumer-'));
-  const filename = join(folder, 'disk.img');
-  writeFileSync(filename, Buffer.alloc(SIZE));
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'consumer-'));
+  const filename = path.join(folder, 'disk.img');
+  fs.writeFileSync(filename, Buffer.alloc(SIZE));
   try {
     const { engine } = blockBackend.hostFeatures();
     const engines = engine === 'io_uring' ? ['io_uring', 'threads'] : ['threads'];
@@ -37,8 +37,9 @@ exports.consume = async (blockBackend, kind) => {
     const { arch, versions } = process;
     console.log(JSON.stringify({ kind, version, engines, arch, node: versions.node }));
   } finally {
-    rmSync(folder, { recursive: true });
+    fs.rmSync(folder, { recursive: true });
   }
 };
 
-if (require.main === module) exports.consume(require('block-backend'), 'require');
+// What it is rejected with ends the process.
+if (require.main === module) void exports.consume(require('block-backend'), 'require');

@@ -48,3 +48,16 @@ export function manifestFindings({ scripts = {}, dependencies = {}, gypfile }) {
     ...(gypfile === false ? [] : ['does not say "gypfile": false']),
   ];
 }
+
+/** What a release needs of the manifest, beyond that it can be installed. */
+export function releaseFindings({ repository, version }, tag) {
+  return [
+    // npm compares it with where the workflow ran.
+    ...(repository === undefined
+      ? ['package.json has no "repository", which provenance needs: add the public address first']
+      : []),
+    ...(tag === undefined || tag === `v${version}`
+      ? []
+      : [`the tag is ${tag}, but package.json has version ${version}: expected v${version}`]),
+  ];
+}

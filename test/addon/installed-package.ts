@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { findAddon } from '../../lib/addon/locate.js';
 
 const checkout = join(__dirname, '../..');
@@ -21,16 +21,24 @@ export class InstalledPackage {
   readonly addon = join(this.root, `prebuilds/linux-${process.arch}/block-backend.napi.glibc.node`);
 
   constructor() {
-    mkdirSync(join(this.addon, '..'), { recursive: true });
     for (const name of ['dist', 'package.json']) {
       cpSync(join(checkout, name), join(this.root, name), { recursive: true });
     }
-    const built = findAddon(checkout);
-    if (built === undefined) throw new Error('the addon is not built');
-    cpSync(built, this.addon);
+    mkdirSync(join(this.folder, 'node_modules'), { recursive: true });
     for (const name of ['commander', 'node-gyp-build', 'prom-client']) {
       symlinkSync(join(checkout, 'node_modules', name), join(this.folder, 'node_modules', name));
     }
+  }
+
+  /** Undoes what a test did to the binaries. */
+  restore(): void {
+    for (const name of ['prebuilds', 'build']) {
+      rmSync(join(this.root, name), { recursive: true, force: true });
+    }
+    const built = findAddon(checkout);
+    if (built === undefined) throw new Error('the addon is not built');
+    mkdirSync(dirname(this.addon), { recursive: true });
+    cpSync(built, this.addon);
   }
 
   /** Runs node in the project that the package is installed in. */
@@ -38,7 +46,7 @@ export class InstalledPackage {
     args: readonly string[],
     { env = {}, launcher = [] }: { env?: NodeJS.ProcessEnv; launcher?: readonly string[] } = {},
   ): Promise<Outcome> {
-    const [program = process.execPath, ...first] = [...launcher, process.execPath];
+    const [program, ...first] = [...launcher, process.execPath];
     const { BLOCK_BACKEND_PREBUILD: _, LIBC: __, ...inherited } = process.env;
     return new Promise((resolve, reject) => {
       const child = spawn(program, [...first, ...args], {

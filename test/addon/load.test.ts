@@ -42,10 +42,13 @@ function needVersion(path: string, from: string, to: string): void {
 
 describe('load', () => {
   let installed: InstalledPackage;
-  beforeEach(() => {
+  beforeAll(() => {
     installed = new InstalledPackage();
   });
-  afterEach(() => {
+  beforeEach(() => {
+    installed.restore();
+  });
+  afterAll(() => {
     installed[Symbol.dispose]();
   });
 
