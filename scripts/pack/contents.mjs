@@ -5,7 +5,7 @@ const allowed = [
   /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|CMakeLists\.txt)$/,
   /^dist\/.+\.(js|mjs|d\.ts|d\.mts|js\.map|mjs\.map)$/,
   /^prebuilds\/linux-(x64|arm64)\/block-backend\.napi\.(glibc|musl)\.node$/,
-  /^native\/.+\.(cpp|hpp|h)$/,
+  /^native\/.+\.(cpp|hpp|h|map)$/,
   /^docs\/.+\.(md|svg|png)$/,
   /^examples\/.+\.(mjs|js|ts|md)$/,
 ];
