@@ -6,11 +6,19 @@ import { inRoot, log, tools } from '../lib/project.mjs';
 import { mustRun, mustRunNode } from '../lib/run.mjs';
 import { ensureSysroot } from './sysroot.mjs';
 
+function copyDoctest(sysroot) {
+  const folder = join(sysroot, 'doctest/doctest');
+  mkdirSync(folder, { recursive: true });
+  copyFileSync('/usr/include/doctest/doctest.h', join(folder, 'doctest.h'));
+}
+
 /** With `tests`, the native test binary is compiled beside it. */
 export async function buildTarget(target, { tests = false } = {}) {
   const { cxx, strip, sysroot } = await ensureSysroot(target);
   log('prebuilds', `${target.id}: compiling`);
   const out = join(target.folder, 'build');
+  // With a cache, cmake-js takes no notice of what it is told now.
+  rmSync(join(out, 'CMakeCache.txt'), { force: true });
   const args = ['build', '--log-level', 'warn', '--out', out, '--arch', target.arch];
   args.push('--prefer-make', '--parallel', String(availableParallelism()));
   const variables = {
@@ -28,9 +36,7 @@ export async function buildTarget(target, { tests = false } = {}) {
     DOCTEST_INCLUDE_DIR: join(sysroot, 'doctest'),
   };
   for (const [name, value] of Object.entries(variables)) args.push(`--CD${name}=${value}`);
-  if (tests) mkdirSync(join(sysroot, 'doctest/doctest'), { recursive: true });
-  if (tests)
-    copyFileSync('/usr/include/doctest/doctest.h', join(sysroot, 'doctest/doctest/doctest.h'));
+  if (tests) copyDoctest(sysroot);
   const cmakeJs = (name) =>
     mustRunNode(`the build of ${target.id}`, tools.cmakeJs, [...args, '--target', name]);
   await cmakeJs('block_backend');
