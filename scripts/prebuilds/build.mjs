@@ -30,7 +30,7 @@ export async function buildTarget(target, { tests = false } = {}) {
     LIBURING_INCLUDE_DIR: join(sysroot, 'usr/include'),
     SANITIZE: '',
     // `npm test` is strict, with the libraries that it knows; musl declares some things otherwise.
-    WARNINGS_AS_ERRORS: 'OFF',
+    WARNINGS_AS_ERRORS: target.libc === 'musl' ? 'OFF' : 'ON',
     OLDEST_GLIBC: target.libc === 'glibc' ? 'ON' : 'OFF',
     // A header-only library, but its folder has glibc's headers too.
     DOCTEST_INCLUDE_DIR: join(sysroot, 'doctest'),

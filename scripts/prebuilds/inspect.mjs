@@ -14,7 +14,8 @@ function symbols(file) {
   const lines = readelf(file, '--dyn-syms').split('\n');
   const all = lines
     .map((line) => line.trim().split(/\s+/))
-    .filter((columns) => /^\d+:$/.test(columns[0]) && columns[7])
+    // Local ones are sections, which some linkers keep.
+    .filter((columns) => /^\d+:$/.test(columns[0]) && columns[4] !== 'LOCAL' && columns[7])
     .map(([, , , , binding, , section, name]) => ({
       name: name.split('@')[0],
       versioned: name.includes('@'),
