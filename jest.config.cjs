@@ -11,7 +11,7 @@ module.exports = {
   testTimeout: 60_000,
   maxWorkers: process.env.BLOCK_BACKEND_TEST_WORKERS ?? WORKERS,
   // Built copies hold a second package.json with the same name.
-  modulePathIgnorePatterns: ['<rootDir>/(build|san|dist|dist\\.new|prebuilds)/'],
+  modulePathIgnorePatterns: ['<rootDir>/(build|san|cross|dist|dist\\.new|prebuilds)/'],
   // The sources import './x.js', as Node does after compilation; jest runs './x.ts'.
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: {

@@ -1,20 +1,8 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import nodeGypBuild from 'node-gyp-build';
+import { elfProblem } from './addon/elf.js';
+import { explainElf, explainLoad, explainMissing, sentence, thisHost } from './addon/explain.js';
+import { findAddon } from './addon/locate.js';
 import type { NativeBinding } from './aio/native-binding.js';
 import { packageRoot } from './package-root.js';
-
-/** The command that builds the addon: a checkout has scripts, the published package has not. */
-function buildCommand(root: string): string {
-  return existsSync(join(root, 'scripts/build.mjs'))
-    ? 'npm run build'
-    : `npx -y cmake-js@8.0.0 rebuild -d ${JSON.stringify(root)}`;
-}
-
-function describe(cause: unknown): string {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return text.trim().split('\n', 1)[0] ?? text;
-}
 
 /**
  * Not by require(), which gives every caller in a thread the same object: the addon has one owner,
@@ -31,14 +19,14 @@ function loadNative(): NativeBinding {
     throw new Error(`block-backend: runs on Linux only, this is ${process.platform}`);
   }
   const root = packageRoot();
+  const path = findAddon(root);
+  if (path === undefined) throw new Error(sentence(explainMissing(root, thisHost())));
+  const problem = elfProblem(path);
+  if (problem) throw new Error(sentence(explainElf(root, path, problem)));
   try {
-    // Honours BLOCK_BACKEND_PREBUILD, then build/Release, then prebuilds/.
-    return loadAddon(nodeGypBuild.path(root));
+    return loadAddon(path);
   } catch (cause) {
-    throw new Error(
-      `block-backend: cannot load the native addon: ${describe(cause)}. To build it here, run: ${buildCommand(root)}`,
-      { cause },
-    );
+    throw new Error(sentence(explainLoad(root, path, cause, thisHost())), { cause });
   }
 }
 

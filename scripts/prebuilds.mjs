@@ -1,55 +1,81 @@
-// Fills prebuilds/ for this machine's platform and checks that the binary loads elsewhere.
+// Fills prebuilds/ with the binaries that are published, and checks each: what it needs, what it shows,
+// that node-gyp-build chooses it, and that it loads where it is to load.
 import { rmSync } from 'node:fs';
-import { buildNative } from './build.mjs';
-import { inRoot, log, main, tools, UserError } from './lib/project.mjs';
-import { capture, mustRunNode } from './lib/run.mjs';
-import { filesBelow } from './lib/stale.mjs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { log, main, UserError } from './lib/project.mjs';
+import { usePackage } from './pack/hosts.mjs';
+import { installedProject, pack } from './pack/project.mjs';
+import { buildTarget, removePrebuilds } from './prebuilds/build.mjs';
+import { checkChoice, gateFindings } from './prebuilds/gate.mjs';
+import { inspectTarget } from './prebuilds/inspect.mjs';
+import { loadOnMusl } from './prebuilds/musl.mjs';
+import { ensureCompilers } from './prebuilds/needs.mjs';
+import { targets } from './prebuilds/targets.mjs';
 import { setup } from './setup.mjs';
 
-/** The oldest system that the published binaries support is Debian 11; these are its versions. */
-const oldest = { GLIBC: '2.31', GLIBCXX: '3.4.28', CXXABI: '1.3.12' };
+const ids = targets.map(({ id }) => id).join(', ');
 
-const newer = (a, b) => a.localeCompare(b, 'en', { numeric: true }) > 0;
+function chosenTargets(names) {
+  return names.map((name) => {
+    const target = targets.find(({ id }) => id === name);
+    if (!target) throw new UserError(`--target ${name}: use one of ${ids}`);
+    return target;
+  });
+}
 
-/** Fails if the binary needs a newer C or C++ library than the oldest supported system has. */
-function checkSymbolVersions(file) {
-  const table = capture('readelf', ['--version-info', '--wide', file]) ?? '';
-  const needed = {};
-  for (const [, library, version] of table.matchAll(/Name: ([A-Z]+)_([\d.]+)/g)) {
-    if (newer(version, needed[library] ?? '0')) needed[library] = version;
+/** `npm test` has them on glibc; emulated, they would take hours. */
+const runsTests = ({ libc, arch }) => libc === 'musl' && arch === process.arch;
+
+/** Says whether the target was built; what cannot be had is no error here, only in a release. */
+async function make(target, options) {
+  const reason = await ensureCompilers(target);
+  if (reason) {
+    log('prebuilds', `${target.id}: skipped, ${reason}`);
+    return false;
   }
-  const text = Object.entries(needed)
-    .map(([library, version]) => `${library} ${version}`)
-    .join(', ');
-  if (!text) throw new UserError(`readelf finds no symbol versions in ${file}`);
-  log('prebuilds', `needs ${text}`);
-  const tooNew = Object.keys(oldest).filter((name) => newer(needed[name] ?? '0', oldest[name]));
-  if (tooNew.length > 0) {
-    throw new UserError(`${tooNew.join(', ')} newer than in Debian 11: build on an older system`);
+  await buildTarget(target, { tests: options.tests && runsTests(target) });
+  return true;
+}
+
+async function check(target, options) {
+  checkChoice(target);
+  log('prebuilds', `${target.id}: ${inspectTarget(target)}`);
+  if (target.libc === 'musl') {
+    await loadOnMusl(target, { tests: options.tests && runsTests(target) });
   }
 }
 
-/** Only Node-API's entry points may be visible, or two copies of liburing could mix. */
-function checkExports(file) {
-  const names = (capture('nm', ['-D', '--defined-only', '--format=just-symbols', file]) ?? '')
-    .split('\n')
-    .filter((name) => name && !/^(napi|node_api)_/.test(name));
-  if (names.length > 0) throw new UserError(`unexpected exported symbols: ${names.join(', ')}`);
+/** Does I/O with the package that the binaries are in. */
+async function use() {
+  const { folder, project } = await installedProject();
+  try {
+    await usePackage(project);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
-await main(import.meta, async () => {
-  await setup();
-  rmSync(inRoot('prebuilds'), { recursive: true, force: true });
-  await buildNative({ tests: false });
-  // prebuildify takes the binary out of build/Release; "true" stands in for the node-gyp it calls.
-  const options = ['--napi', '--strip', '--tag-libc', '--name', 'block-backend.napi'];
-  await mustRunNode('prebuildify', tools.prebuildify, [...options, '--node-gyp', 'true']);
-  const file = filesBelow('prebuilds').find((path) => path.endsWith('.node'));
-  if (!file) throw new UserError('prebuildify made no binary');
-  checkSymbolVersions(file);
-  checkExports(file);
-  // In a process of its own: a truncated binary ends the process that loads it.
-  if (capture(process.execPath, ['-p', `require(${JSON.stringify(file)}).version`]) === undefined) {
-    throw new UserError(`${file} does not load`);
+await main(import.meta, async (argv) => {
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      target: { type: 'string', multiple: true },
+      /** Compiles the native tests for musl, too, and runs them. */
+      tests: { type: 'boolean', default: false },
+      /** Fails unless all binaries are there. */
+      complete: { type: 'boolean', default: false },
+      /** Leaves the tarball in a folder. */
+      pack: { type: 'string' },
+    },
+  });
+  await setup({ tests: values.tests });
+  if (!values.target) removePrebuilds();
+  for (const target of values.target ? chosenTargets(values.target) : targets) {
+    if (await make(target, values)) await check(target, values);
   }
+  await use();
+  const lacking = values.complete ? gateFindings() : [];
+  if (lacking.length > 0) throw new UserError(`not complete: ${lacking.join('; ')}`);
+  if (values.pack !== undefined) log('prebuilds', await pack(resolve(values.pack)));
 });

@@ -39,12 +39,44 @@ describe('package', () => {
   });
 
   test('package: an addon that cannot be loaded gives one error with the command that helps', async () => {
+    const folder = join(root, 'no-such-folder');
     const message = await consumer(
       `try { require('block-backend'); } catch (error) { console.log(JSON.stringify(error.message)); }`,
-      { BLOCK_BACKEND_PREBUILD: join(root, 'no-such-folder') },
+      { BLOCK_BACKEND_PREBUILD: folder },
     );
-    expect(message).toMatch(
-      /^block-backend: cannot load the native addon: No native build was found .*To build it here, run: npm run build$/,
+    expect(message).toBe(
+      `block-backend: cannot load the native addon: BLOCK_BACKEND_PREBUILD names ${folder}, ` +
+        `which has none for linux-${process.arch}. ` +
+        'To use the binary of the package, run: unset BLOCK_BACKEND_PREBUILD',
     );
+  });
+
+  test('package: the tarball has what users need, no install script and nothing else', async () => {
+    const result = await consumer(`
+      Promise.all([
+        import('./scripts/pack/contents.mjs'),
+        import('./scripts/pack/project.mjs'),
+      ]).then(([{ contentFindings, manifestFindings, releaseFindings }, { packedFiles }]) => {
+        const files = packedFiles();
+        console.log(JSON.stringify({
+          findings: [...contentFindings(files), ...manifestFindings(require('./package.json'))],
+          spoilt: [
+            ...contentFindings([...files, 'test/a.test.ts', '.env', 'dist/.stamp.json']),
+            ...manifestFindings({ scripts: { install: 'x' }, dependencies: { 'cmake-js': '8' } }),
+          ].length,
+          release: releaseFindings({ version: '1.2.3' }, 'v1.2.4'),
+          fit: releaseFindings({ version: '1.2.3', repository: 'x' }, 'v1.2.3'),
+        }));
+      });
+    `);
+    expect(result).toEqual({
+      findings: [],
+      spoilt: 6,
+      release: [
+        'package.json has no "repository", which provenance needs: add the public address first',
+        'the tag is v1.2.4, but package.json has version 1.2.3: expected v1.2.3',
+      ],
+      fit: [],
+    });
   });
 });

@@ -39,18 +39,21 @@ export class BufferPool {
     this.#regions = regions;
   }
 
-  /** Zeroed memory that cannot be transferred away. */
+  /**
+   * Zeroed memory that cannot be transferred away: Node marks an addon's memory itself. Marked once
+   * more, it would end the process at its exit since Node 24, which then cannot detach it.
+   */
   allocate(bytes: number): Buffer | NativeFailure {
     const unit = alignment(bytes);
     const size = roundUp(bytes, unit);
     if (size >= LARGE) {
-      const own = this.#create(roundUp(bytes, PAGE));
+      const own = this.#regions.create(roundUp(bytes, PAGE));
       return isFailure(own) ? own : this.#regions.place(own, 0, bytes);
     }
     let chunk = this.#chunk;
     let start = roundUp(this.#used, unit);
     if (chunk === undefined || start + size > CHUNK) {
-      const created = this.#create(CHUNK);
+      const created = this.#regions.create(CHUNK);
       if (isFailure(created)) return created;
       chunk = created;
       start = 0;
@@ -59,11 +62,5 @@ export class BufferPool {
     // A full chunk belongs to its buffers alone.
     this.#chunk = this.#used === CHUNK ? undefined : chunk;
     return this.#regions.place(chunk, start, bytes);
-  }
-
-  #create(bytes: number): ArrayBuffer | NativeFailure {
-    const created = this.#regions.create(bytes);
-    if (!isFailure(created)) markAsUntransferable(created);
-    return created;
   }
 }

@@ -10,6 +10,7 @@ import { addGraph } from './commands/graph.js';
 import { addInfo } from './commands/info.js';
 import { addIo } from './commands/io.js';
 import { addNbd } from './commands/nbd.js';
+import { addRebuild } from './commands/rebuild.js';
 import { addServe } from './commands/serve.js';
 import { addTop } from './commands/top.js';
 import { CliError, ExitCode } from './shared/cli-error.js';
@@ -48,6 +49,7 @@ function makeProgram(): Command {
   addNbd(program);
   addTop(program);
   addIo(program);
+  addRebuild(program);
   return program;
 }
 

@@ -1,5 +1,6 @@
 #include "drivers/host-device.hpp"
 
+#include <linux/ioctl.h>
 #include <scsi/sg.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>

@@ -1,5 +1,6 @@
 // The checks that need no test run: types of the tests, style, lint.
 
+import { actionlint } from './package-checks.mjs';
 import { inRoot, log, root, tools } from './project.mjs';
 import { capture, run, runNode, which } from './run.mjs';
 import { filesBelow } from './stale.mjs';
@@ -36,6 +37,7 @@ const checks = {
   oxlint: () =>
     runNode(tools.oxlint, ['--type-aware', '--tsconfig', 'tsconfig.test.json', '--deny-warnings']),
   'clang-format': () => runClangFormat('--dry-run', '--Werror'),
+  actionlint,
 };
 
 /** Runs every check and returns the names of those that failed. */

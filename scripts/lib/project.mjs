@@ -14,7 +14,6 @@ export const tools = {
   cmakeJs: inRoot('node_modules/cmake-js/bin/cmake-js'),
   jest: inRoot('node_modules/jest/bin/jest.js'),
   oxlint: inRoot('node_modules/oxlint/bin/oxlint'),
-  prebuildify: inRoot('node_modules/prebuildify/bin.js'),
   tsc: inRoot('node_modules/typescript/bin/tsc'),
 };
 

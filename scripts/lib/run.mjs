@@ -42,14 +42,18 @@ export function run(command, args, { env = {}, cwd = root, onStart } = {}) {
   });
 }
 
+/** Like run, but a failure ends the script. */
+export async function mustRun(what, command, args, options) {
+  const code = await run(command, args, options);
+  if (code !== 0) throw new UserError(`${what} failed (exit code ${code})`);
+}
+
 /** Runs a JavaScript tool with this node. */
 export const runNode = (script, args, options) => run(process.execPath, [script, ...args], options);
 
 /** Like runNode, but a failure ends the script. */
-export async function mustRunNode(what, script, args, options) {
-  const code = await runNode(script, args, options);
-  if (code !== 0) throw new UserError(`${what} failed (exit code ${code})`);
-}
+export const mustRunNode = (what, script, args, options) =>
+  mustRun(what, process.execPath, [script, ...args], options);
 
 /** The trimmed standard output of a command, or undefined if it failed. */
 export function capture(command, args) {
