@@ -10,12 +10,6 @@ const CHUNK = 1024 * 1024;
 /** From here on a buffer has a region of its own: sharing would save nothing. */
 const LARGE = CHUNK / 4;
 
-/** node:worker_threads brings all of node:stream, 10 ms that only users of the pool wait for. */
-function markAsUntransferable(memory: ArrayBuffer): void {
-  const threads = require('node:worker_threads') as typeof import('node:worker_threads');
-  threads.markAsUntransferable(memory);
-}
-
 function roundUp(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit;
 }
