@@ -136,8 +136,9 @@ class Node {
   std::int64_t length() const { return length_.load(std::memory_order_relaxed); }
   bool has_variable_length() const { return driver_->has_variable_length(); }
   bool is_inserted() const { return !ejected_.load(relaxed) && driver_->is_inserted(); }
-  /// A driver whose image is of no use any more: from now on requests get ENOMEDIUM.
-  void eject() { ejected_.store(true, relaxed); }
+  /// A driver whose image is of no use any more: from now on requests get ENOMEDIUM. `gone` false:
+  /// there is one again.
+  void eject(bool gone = true) { ejected_.store(gone, relaxed); }
   /// A new image reads as zeroes. Not over a backing file, which would show through.
   bool has_zero_init() const;
   std::uint64_t highest_written_offset() const { return highest_written_.load(relaxed); }
