@@ -1,6 +1,7 @@
 // What is fuzzed, and what must hold of it.
 import { Duplex, PassThrough } from 'node:stream';
 import { randomNumbers } from '../differential/script.mjs';
+import { TEXT_TARGETS } from './texts.mjs';
 
 const { QmpServer } = await import('../../dist/index.mjs');
 const { JsonReader } = await import('../../dist/qmp/json/reader.js');
@@ -201,4 +202,5 @@ export const TARGETS = {
   json: jsonTarget,
   monitor: () => new MonitorTarget(),
   options: optionsTarget,
+  ...TEXT_TARGETS,
 };
