@@ -52,6 +52,8 @@ async function runTests(shards, tests) {
   };
   const shard = (index) => [
     '--runInBand',
+    // What a test left open must not keep the counts from being written.
+    '--forceExit',
     '--coverage',
     '--coverageReporters=json',
     `--coverageDirectory=${join(output, `jest-${index}`)}`,

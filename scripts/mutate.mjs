@@ -5,7 +5,7 @@
 //
 // --lib, --native   so many mutants of each half
 // --minutes         ends after so long; the next run goes on where this one ended
-// --folder          the copy, and what is known so far, results.json (default: coverage/mutate)
+// --folder          the copy, and what is known so far, results.json (default: san/mutate)
 // --files           only mutants of files whose path begins with this
 //
 // A mutant that does not compile, or that the compiler does not see, is none, and the next one takes
@@ -24,7 +24,7 @@ const options = {
   native: { type: 'string', default: '150' },
   seed: { type: 'string', default: '1' },
   minutes: { type: 'string', default: '1440' },
-  folder: { type: 'string', default: inRoot('coverage/mutate') },
+  folder: { type: 'string', default: inRoot('san/mutate') },
   files: { type: 'string', default: '' },
 };
 

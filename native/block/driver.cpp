@@ -82,9 +82,7 @@ bool FilterDriver::has_variable_length() const {
   return child_ != nullptr && child_->node->has_variable_length();
 }
 
-bool FilterDriver::is_inserted() const {
-  return child_ != nullptr && child_->node->is_inserted();
-}
+bool FilterDriver::is_inserted() const { return child_ != nullptr && child_->node->is_inserted(); }
 
 RequestFlags FilterDriver::supported_write_flags() const {
   if (child_ == nullptr) {

@@ -220,6 +220,10 @@ class Node {
   /// Bytes that the image occupies, or a negative errno. Where the driver does not know, the sum of
   /// the children that store it.
   aio::Task<std::int64_t> allocated_size();
+  /// Any thread: a call on this node is on its way home, and counts from now on; so no change of
+  /// the graph is made before it has arrived.
+  void expect_call() { count(); }
+  void call_ended() { uncount(); }
 
  private:
   static constexpr std::memory_order relaxed = std::memory_order_relaxed;

@@ -72,8 +72,8 @@ Task<Status> BlkverifyDriver::open(block::Node& node, const block::Options& /*op
   return Status(node.primary_child() != nullptr && node.children().size() == 2 ? 0 : -EINVAL);
 }
 
-// As a filter it can be taken out of the graph while somebody holds it still: what is below relies on
-// both images, and is not asked any more then.
+// As a filter it can be taken out of the graph while somebody holds it still: what is below relies
+// on both images, and is not asked any more then.
 void BlkverifyDriver::children_changed(block::Node& node) {
   node.eject(node.primary_child() == nullptr);
 }

@@ -10,6 +10,7 @@ import {
   replaceNode,
   ThrottleGroup,
 } from '../../dist/index.mjs';
+import { patiently } from './drive.mjs';
 import { mediaChanges } from './media.mjs';
 import { BLOCK } from './model.mjs';
 
@@ -106,7 +107,7 @@ export class Changes {
     await this.control('replace', () => replaceNode(top, filter));
     await (within?.() ?? this.pause(5, 60));
     await this.control('drop filter', () => dropFilter(filter));
-    await this.control('blockdev-del', () => blockdevDel(filter));
+    await this.control('blockdev-del', () => patiently(() => blockdevDel(filter)));
   }
 
   async #faults(within) {

@@ -2,12 +2,25 @@
 // go wrong with it right now.
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BlockBackend, blockdevAdd, blockdevDel } from '../../dist/index.mjs';
 import { BLOCK, Medium } from './model.mjs';
 
 /** What the operator of a machine sees of a drive that has a tray. */
 class Tray {
   open = false;
+}
+
+/** Again while somebody uses it; who waits for it sees to it that this has an end. */
+export async function patiently(body) {
+  for (;;) {
+    try {
+      return await body();
+    } catch (error) {
+      if (error.code !== 'EBUSY') throw error;
+      await sleep(2);
+    }
+  }
 }
 
 /** An image with its two nodes, which live as long as the drive, and what it must hold. */
@@ -36,9 +49,9 @@ class MediumImage {
     await blockdevAdd(this.rawOptions());
   }
 
+  /** A flush of all disks that goes on holds the nodes that it comes to, as in QEMU. */
   async delete() {
-    await blockdevDel(this.name);
-    await blockdevDel(this.fileName);
+    for (const name of [this.name, this.fileName]) await patiently(() => blockdevDel(name));
   }
 }
 

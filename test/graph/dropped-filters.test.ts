@@ -1,16 +1,19 @@
 // A filter that was taken out of the graph, and that somebody still holds: it has no medium.
 import {
+  allocatedSize,
   appendNode,
   BlockBackend,
   blockdevAdd,
   blockdevDel,
   dropFilter,
+  flushAll,
   replaceNode,
   ThrottleGroup,
 } from '../../lib/index.js';
 import { clearGraph, contentOf, nodeOf, underLoad } from '../support/graph.js';
 import { onEveryEngineAndHome } from '../support/matrix.js';
 import { codeOf } from '../support/requests.js';
+import { turn } from '../support/waiting.js';
 
 const filters: readonly [string, object][] = [
   ['throttle', { 'throttle-group': 'group', file: 'disk' }],
@@ -21,6 +24,11 @@ const filters: readonly [string, object][] = [
     { raw: 'disk', test: { driver: 'null-co', size: 1024 * 1024, 'read-zeroes': true } },
   ],
 ];
+
+/** A flush of all nodes holds those that it comes to. */
+async function deleteWhenFree(node: string): Promise<void> {
+  while ((await codeOf(blockdevDel(node))) === 'EBUSY') await turn();
+}
 
 onEveryEngineAndHome((context) => {
   afterEach(clearGraph);
@@ -66,6 +74,28 @@ onEveryEngineAndHome((context) => {
       release();
     },
   );
+
+  test('GRAPH-22: filters come and go while others ask for sizes and flush', async () => {
+    await blockdevAdd({ driver: 'raw', 'node-name': 'disk', file: { driver: 'null-co' } });
+    await using blk = await BlockBackend.open('disk', { context: context() });
+    let going = true;
+    const ask = async (): Promise<void> => {
+      // Called at any moment, also when a section has just been found quiet.
+      while (going)
+        await Promise.all([allocatedSize('disk'), flushAll(), new Promise(setImmediate)]);
+    };
+    const asking = Array.from({ length: 4 }, ask);
+    for (let round = 0; round < 100; round += 1) {
+      await blockdevAdd({ driver: 'copy-on-read', 'node-name': 'filter', file: 'disk' });
+      await replaceNode('disk', 'filter');
+      expect(blk.root?.name).toBe('filter');
+      await dropFilter('filter');
+      expect(blk.root?.name).toBe('disk');
+      await deleteWhenFree('filter');
+    }
+    going = false;
+    await Promise.all(asking);
+  });
 
   test('GRAPH-19: a filter that was dropped can stand on a node again', async () => {
     await blockdevAdd({ driver: 'x-probe', 'node-name': 'disk' });

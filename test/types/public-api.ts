@@ -21,6 +21,7 @@ import {
   type ErrorPolicy,
   type GraphDump,
   type graphDump,
+  type HostFeatures,
   type hostFeatures,
   type NbdServer,
   type queryBlock,
@@ -113,10 +114,11 @@ blk.setDeviceOps({ isTrayOpen: () => 'open' });
 holds<Same<ReturnType<typeof graphDump>, GraphDump>>();
 holds<Same<Result<typeof queryBlock>[number]['device'], string>>();
 holds<Same<ReturnType<AioContext['info']>, AioContextInfo>>();
-holds<Same<ReturnType<typeof hostFeatures>['engine'], 'io_uring' | 'threads'>>();
-holds<
-  typeof NbdServer extends abstract new (...given: never[]) => AsyncDisposable ? true : false
->();
+holds<Same<ReturnType<typeof hostFeatures>, HostFeatures>>();
+holds<Same<Result<typeof NbdServer.listen>, NbdServer>>();
+holds<NbdServer extends AsyncDisposable ? true : false>();
+// @ts-expect-error servers are made by listening
+void new NbdServer();
 blockEvents.on('BLOCK_IO_ERROR', ({ operation, action, reason }) => {
   holds<Same<typeof operation, 'read' | 'write'>>();
   holds<Same<typeof action, BlockErrorAction>>();
