@@ -4,7 +4,7 @@
 //   npm run test:coverage -- [--shards 2] [--update] [--report] [test/folder ...]
 //
 // --shards N   so many jest processes side by side (default 2)
-// --update     records the shares in scripts/coverage/floor.json, and writes docs/coverage.md
+// --update     records the shares in scripts/coverage-report/floor.json, and writes docs/coverage.md
 // --report     runs no test: reports on the counts of the last run
 // --list       prints the lines that did not run
 // With folders or files only their tests run, and nothing is compared.
@@ -12,9 +12,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildRoot, setupAndBuild } from './build.mjs';
-import { libLines } from './coverage/lib-lines.mjs';
-import { nativeLines } from './coverage/native-lines.mjs';
-import { documentText, rangesText, summarize, summaryText } from './coverage/report.mjs';
+import { libLines } from './coverage-report/lib-lines.mjs';
+import { nativeLines } from './coverage-report/native-lines.mjs';
+import { documentText, rangesText, summarize, summaryText } from './coverage-report/report.mjs';
 import { runJest } from './lib/jest.mjs';
 import { wholeNumber } from './lib/options.mjs';
 import { inRoot, log, main, root, UserError } from './lib/project.mjs';
@@ -27,7 +27,7 @@ const NOISE = 0.3;
 
 const output = inRoot('coverage');
 const children = join(output, 'children');
-const floorFile = inRoot('scripts/coverage/floor.json');
+const floorFile = inRoot('scripts/coverage-report/floor.json');
 const build = buildRoot('coverage');
 
 const options = {
@@ -57,7 +57,7 @@ async function runTests(shards, tests) {
     '--coverage',
     '--coverageReporters=json',
     `--coverageDirectory=${join(output, `jest-${index}`)}`,
-    `--globalSetup=${inRoot('scripts/coverage/children.cjs')}`,
+    `--globalSetup=${inRoot('scripts/coverage-report/children.cjs')}`,
     `--shard=${index}/${shards}`,
     ...tests,
   ];
@@ -92,7 +92,7 @@ function update(halves) {
     Math.floor(percent * 10) / 10,
   ]);
   writeFileSync(floorFile, `${JSON.stringify(Object.fromEntries(shares), null, 2)}\n`);
-  const reasons = JSON.parse(readFileSync(inRoot('scripts/coverage/reasons.json'), 'utf8'));
+  const reasons = JSON.parse(readFileSync(inRoot('scripts/coverage-report/reasons.json'), 'utf8'));
   writeFileSync(inRoot('docs/coverage.md'), documentText(halves, reasons));
   return 0;
 }
