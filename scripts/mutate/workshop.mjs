@@ -1,6 +1,6 @@
 // A copy of the checkout, in which sources are changed, built and tested.
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { UserError } from '../lib/project.mjs';
 import { capture } from '../lib/run.mjs';
@@ -48,6 +48,14 @@ function runIn(cwd, [program, ...args], seconds, env = {}) {
   });
 }
 
+/** What differs is newer than all that was built of it: a run that was ended may have left a mutant. */
+function bring(from, to) {
+  const content = readFileSync(from);
+  if (existsSync(to) && readFileSync(to).equals(content)) return;
+  mkdirSync(dirname(to), { recursive: true });
+  writeFileSync(to, content, { mode: statSync(from).mode });
+}
+
 /** Who noticed, in a few words. */
 function witness({ late, output }) {
   if (late) return 'no end';
@@ -65,8 +73,7 @@ export class Workshop {
     const { root, folder } = this;
     const listed = capture('git', ['ls-files', '--cached', '--others', '--exclude-standard']);
     for (const name of listed.split('\n').filter((file) => existsSync(join(root, file)))) {
-      mkdirSync(dirname(join(folder, name)), { recursive: true });
-      cpSync(join(root, name), join(folder, name), { preserveTimestamps: true });
+      bring(join(root, name), join(folder, name));
     }
     const modules = join(folder, 'node_modules');
     if (!existsSync(modules)) symlinkSync(join(root, 'node_modules'), modules);

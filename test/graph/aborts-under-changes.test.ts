@@ -3,6 +3,7 @@ import { BlockBackend, blockdevAdd } from '../../lib/index.js';
 import { clearGraph } from '../support/graph.js';
 import { onEveryEngineAndHome } from '../support/matrix.js';
 import { codeOf } from '../support/requests.js';
+import { slowCommits } from '../support/slow-commits.js';
 
 onEveryEngineAndHome((context) => {
   afterEach(clearGraph);
@@ -12,6 +13,7 @@ onEveryEngineAndHome((context) => {
       await blockdevAdd({ driver: 'null-co', 'node-name': name, size: 65536 });
     }
     const blk = await BlockBackend.open('one', { context: context() });
+    using _slow = slowCommits();
     let going = true;
     const give = async (): Promise<void> => {
       const memory = Buffer.alloc(512);

@@ -13,6 +13,7 @@ import {
 import { clearGraph, contentOf, nodeOf, underLoad } from '../support/graph.js';
 import { onEveryEngineAndHome } from '../support/matrix.js';
 import { codeOf } from '../support/requests.js';
+import { slowCommits } from '../support/slow-commits.js';
 import { turn } from '../support/waiting.js';
 
 const filters: readonly [string, object][] = [
@@ -78,6 +79,7 @@ onEveryEngineAndHome((context) => {
   test('GRAPH-22: filters come and go while others ask for sizes and flush', async () => {
     await blockdevAdd({ driver: 'raw', 'node-name': 'disk', file: { driver: 'null-co' } });
     await using blk = await BlockBackend.open('disk', { context: context() });
+    using _slow = slowCommits();
     let going = true;
     const ask = async (): Promise<void> => {
       // Called at any moment, also when a section has just been found quiet.
