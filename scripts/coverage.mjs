@@ -17,7 +17,8 @@ import { nativeLines } from './coverage-report/native-lines.mjs';
 import { documentText, rangesText, summarize, summaryText } from './coverage-report/report.mjs';
 import { runJest } from './lib/jest.mjs';
 import { wholeNumber } from './lib/options.mjs';
-import { inRoot, log, main, root, UserError } from './lib/project.mjs';
+import { inRoot, log, main, root, tools, UserError } from './lib/project.mjs';
+import { runNode } from './lib/run.mjs';
 import { filesBelow } from './lib/stale.mjs';
 
 const TOPIC = 'coverage';
@@ -28,6 +29,7 @@ const NOISE = 0.3;
 const output = inRoot('coverage');
 const children = join(output, 'children');
 const floorFile = inRoot('scripts/coverage-report/floor.json');
+const page = inRoot('docs/coverage.md');
 const build = buildRoot('coverage');
 
 const options = {
@@ -93,7 +95,7 @@ function update(halves) {
   ]);
   writeFileSync(floorFile, `${JSON.stringify(Object.fromEntries(shares), null, 2)}\n`);
   const reasons = JSON.parse(readFileSync(inRoot('scripts/coverage-report/reasons.json'), 'utf8'));
-  writeFileSync(inRoot('docs/coverage.md'), documentText(halves, reasons));
+  writeFileSync(page, documentText(halves, reasons));
   return 0;
 }
 
@@ -116,7 +118,7 @@ await main(import.meta, async (argv) => {
   if (positionals.length > 0) return code;
   if (values.update) {
     update(halves);
-    return code;
+    return (await runNode(tools.biome, ['format', '--write', page])) || code;
   }
   const found = problems(halves);
   for (const problem of found) log(TOPIC, problem);

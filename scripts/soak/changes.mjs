@@ -182,6 +182,8 @@ export class Changes {
       reading.end();
     }
     await this.control('close', () => reader.close());
+    // A flush of all disks that goes on holds the backends that it comes to, as in QEMU.
+    while (BlockBackend.all().includes(reader)) await this.pause(1, 2);
   }
 
   async #permissions() {
