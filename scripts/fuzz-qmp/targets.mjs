@@ -115,7 +115,7 @@ function jsonTarget() {
         ? undefined
         : `${JSON.stringify(bytes.toString('latin1'))} leaves the reader with something`;
     },
-    end() {},
+    async end() {},
   };
 }
 
@@ -194,7 +194,7 @@ function optionsTarget() {
       }
       return undefined;
     },
-    end() {},
+    async end() {},
   };
 }
 

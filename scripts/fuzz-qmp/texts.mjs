@@ -50,7 +50,7 @@ const plain = (kinds, samples, pieces, parse) => () => ({
       return undefined;
     });
   },
-  end() {},
+  async end() {},
 });
 
 const NAMES = [
@@ -154,7 +154,9 @@ const ofFile = (name, kinds, contentOf, read) => () => {
       writeFileSync(join(folder, name), content);
       return answered(Buffer.from(content).toString('latin1'), kinds, () => read(folder, name));
     },
-    end: () => rmSync(folder, { recursive: true }),
+    async end() {
+      rmSync(folder, { recursive: true });
+    },
   };
 };
 

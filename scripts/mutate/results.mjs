@@ -38,6 +38,8 @@ function share(entries) {
   return { killed, survived, percent: (100 * killed) / Math.max(1, killed + survived) };
 }
 
+const byName = ([one], [other]) => (one < other ? -1 : 1);
+
 function row(name, entries) {
   const { killed, survived, percent } = share(entries);
   const numbers = [killed, survived, `${percent.toFixed(0)} %`].map((cell) =>
@@ -50,7 +52,7 @@ function row(name, entries) {
 export function tableText(entries) {
   const groups = (keyOf) => Object.entries(groupBy(entries, keyOf));
   const halves = groups(({ file }) => file.split('/')[0]);
-  const operators = groups(({ operator }) => operator).sort();
+  const operators = groups(({ operator }) => operator).sort(byName);
   const survivors = entries.filter(({ status }) => status === 'survived');
   return [
     `${''.padEnd(12)}${['killed', 'survived', 'share'].map((name) => name.padStart(9)).join('')}`,

@@ -30,7 +30,7 @@ function runIn(cwd, [program, ...args], seconds, env = {}) {
     // Its children as well: a mutant may leave some behind.
     const end = () => {
       try {
-        process.kill(-child.pid, 'SIGKILL');
+        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
       } catch {
         // None is left.
       }

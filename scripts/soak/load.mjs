@@ -216,7 +216,7 @@ export class Lane {
       return result;
     } catch (error) {
       end();
-      return this.#afterError(kind, text, error, moment);
+      return await this.#afterError(kind, text, error, moment);
     } finally {
       end();
     }

@@ -16,6 +16,8 @@ const longestOf = (watch) =>
 const counted = (world, prefix) =>
   [...world.counts].filter(([what]) => what.startsWith(prefix)).reduce((sum, [, n]) => sum + n, 0);
 
+const byName = ([one], [other]) => (one < other ? -1 : 1);
+
 export function roundText(seconds, { world, reference, growth }) {
   const { watch } = world;
   return [
@@ -37,10 +39,10 @@ export function roundText(seconds, { world, reference, growth }) {
 
 export function* reportText({ seed }, { world, growth }) {
   const { watch, counts, problems } = world;
-  for (const [kind, { count, longest }] of [...watch.kinds].sort()) {
+  for (const [kind, { count, longest }] of [...watch.kinds].sort(byName)) {
     yield `${kind}: ${count}, the slowest ${Math.round(longest)} ms`;
   }
-  for (const [what, count] of [...counts].sort()) yield `${what}: ${count}`;
+  for (const [what, count] of [...counts].sort(byName)) yield `${what}: ${count}`;
   yield `resident memory: ${growth.text}`;
   if (problems.length === 0) {
     yield `seed ${seed}: ${requestsOf(watch)} requests, nothing lost, nothing leaked, nothing stalled`;

@@ -28,7 +28,7 @@ class Machine {
   #world;
   #state = new RunState();
   #listeners = {
-    STOP: () => setTimeout(() => this.#continue(), this.#world.random.between(1, 30)),
+    STOP: () => setTimeout(() => void this.#continue(), this.#world.random.between(1, 30)),
     RESUME: () => {
       for (const resolve of this.#resumed.splice(0)) resolve();
     },

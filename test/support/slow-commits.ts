@@ -10,14 +10,15 @@ function spin(): void {
 
 /** Until it is disposed, each call of native/ that leads an edge elsewhere comes a little later. */
 export function slowCommits(): Disposable {
-  const { backendSetRoot, nodeSetChild } = native;
+  const backendSetRoot = native.backendSetRoot.bind(native);
+  const nodeSetChild = native.nodeSetChild.bind(native);
   native.backendSetRoot = (...given) => {
     spin();
-    return backendSetRoot.apply(native, given);
+    return backendSetRoot(...given);
   };
   native.nodeSetChild = (...given) => {
     spin();
-    return nodeSetChild.apply(native, given);
+    return nodeSetChild(...given);
   };
   return {
     [Symbol.dispose]() {
