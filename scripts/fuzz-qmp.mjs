@@ -1,5 +1,6 @@
-// Random bytes, and requests with bytes changed, through a monitor; and random options through both
-// parsers of option strings. Nothing may throw what it should not, hang, or be left behind:
+// Random bytes, and requests with bytes changed, through a monitor; random options through both
+// parsers of option strings; and spoilt texts through everything else that reads what others wrote.
+// Nothing may throw what it should not, hang, or be left behind:
 //
 //   npm run fuzz:qmp -- --inputs 1000000 --seed 7
 //

@@ -1,8 +1,8 @@
-// Runs the whole jest suite against an instrumented build: address, thread or coverage.
+// Runs the whole jest suite against an instrumented build: address or thread.
 import { buildRoot, setupAndBuild } from './build.mjs';
 import { runJest } from './lib/jest.mjs';
-import { inRoot, log, main, UserError } from './lib/project.mjs';
-import { capture, run, which } from './lib/run.mjs';
+import { inRoot, main, UserError } from './lib/project.mjs';
+import { capture, which } from './lib/run.mjs';
 
 const suppressions = (name) => `suppressions=${inRoot('scripts/sanitizers', name)}`;
 
@@ -25,24 +25,7 @@ const modes = {
         ? ['setarch', '-R', process.execPath]
         : [process.execPath],
   },
-  coverage: { env: () => ({}), args: ['--coverage'], report: reportCoverage },
 };
-
-/** The C++ half of the coverage report. */
-async function reportCoverage() {
-  if (!which('gcovr')) {
-    log('coverage', 'gcovr not found (Debian package gcovr), so only lib/ is reported');
-    return 0;
-  }
-  return run('gcovr', [
-    '--root',
-    inRoot(),
-    '--filter',
-    'native/',
-    '--exclude-throw-branches',
-    inRoot('san/coverage'),
-  ]);
-}
 
 await main(import.meta, async ([sanitize, ...args]) => {
   const mode = modes[sanitize];
@@ -51,7 +34,7 @@ await main(import.meta, async ([sanitize, ...args]) => {
     throw new UserError('the instrumented runs preload libraries of g++: unset CXX');
   }
   await setupAndBuild({ tests: true, sanitize });
-  const { code, totals } = await runJest(['--runInBand', ...(mode.args ?? []), ...args], {
+  const { code, totals } = await runJest(['--runInBand', ...args], {
     command: mode.command?.(),
     env: {
       BLOCK_BACKEND_PREBUILD: buildRoot(sanitize),
@@ -59,7 +42,6 @@ await main(import.meta, async ([sanitize, ...args]) => {
       ...mode.env(),
     },
   });
-  const reported = (await mode.report?.()) ?? 0;
   if (totals) process.stdout.write(`${totals}\n`);
-  return code || reported;
+  return code;
 });

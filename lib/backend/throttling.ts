@@ -105,9 +105,9 @@ export abstract class BackendThrottling extends BackendErrors {
     return new BlockUsageError(`${this.graphRoot.describe()} is not throttled`);
   }
 
-  /** Without a medium nothing can wait (TG-19). */
+  /** Without a medium nothing can wait (TG-19); what was refused may still be on its way back. */
   async #whileNothingWaits(body: () => void): Promise<void> {
-    if (this.graphRoot.node === undefined) {
+    if (this.graphRoot.node === undefined && this.graphRoot.info().inFlight === 0) {
       body();
       return;
     }

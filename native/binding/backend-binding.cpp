@@ -157,7 +157,11 @@ void backend_abort_parked(const Napi::CallbackInfo& info) {
     return;
   }
   const int error = static_cast<int>(number_at(info, 1));
-  post_release(*bound->home, [bound, error] { bound->backend.abort_parked(error); });
+  bound->backend.count();  // like those that it lets go
+  post_release(*bound->home, [bound, error] {
+    bound->backend.abort_parked(error);
+    bound->backend.uncount();
+  });
   environment_of(info).ring().kick();
 }
 

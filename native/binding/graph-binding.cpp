@@ -143,10 +143,14 @@ class NodeRequest final : public ControlRequest {
   block::ReopenRequest reopen;
   block::ErrorReport why;
   std::int64_t value = 0;  // the answer of one that succeeds
+  bool counts = false;     // it comes at any time, and not from within a change of the graph
 
  private:
   aio::Detached body() override {
     block::Status status = co_await start_(*this);
+    if (counts) {
+      bound->node->call_ended();
+    }
     result = status.ok() ? value : status.error;
     failed_node = status.node;
     finish();
@@ -168,9 +172,18 @@ void launch(const Napi::CallbackInfo& info, std::unique_ptr<NodeRequest> request
   NodeRequest* launched = request.release();  // frees itself when it is done
   if (launched->bound == nullptr) {
     launched->refuse(-EBADF);
-  } else {
-    launched->launch(*launched->bound->home);
+    return;
   }
+  if (launched->counts) {
+    launched->bound->node->expect_call();
+  }
+  launched->launch(*launched->bound->home);
+}
+
+/// For calls that anybody may make while the graph changes.
+void launch_counted(const Napi::CallbackInfo& info, std::unique_ptr<NodeRequest> request) {
+  request->counts = true;
+  launch(info, std::move(request));
 }
 
 std::unique_ptr<NodeRequest> node_request(const Napi::CallbackInfo& info,
@@ -184,7 +197,8 @@ void node_refresh(const Napi::CallbackInfo& info) {
 }
 
 void node_flush(const Napi::CallbackInfo& info) {
-  launch(info, node_request(info, [](NodeRequest& self) { return self.bound->node->flush(); }));
+  launch_counted(info,
+                 node_request(info, [](NodeRequest& self) { return self.bound->node->flush(); }));
 }
 
 aio::Task<block::Status> find_allocated_size(NodeRequest& self) {
@@ -194,7 +208,7 @@ aio::Task<block::Status> find_allocated_size(NodeRequest& self) {
 }
 
 void node_allocated_size(const Napi::CallbackInfo& info) {
-  launch(info, node_request(info, find_allocated_size));
+  launch_counted(info, node_request(info, find_allocated_size));
 }
 
 void node_inactivate(const Napi::CallbackInfo& info) {

@@ -151,12 +151,15 @@ void RequestRing::cancel(std::int32_t slot, std::int32_t generation) {
   // A message like any other. By the time it arrives the request may be done and its record in use
   // again, so it is looked up by slot and generation among those that wait.
   block::Backend* backend = request->backend;
-  // The request is counted, parked or on its way to either, so its backend lives until then.
+  // The message counts, as what is parked will when it leaves: no section is quiet meanwhile, and
+  // the backend lives until then.
+  backend->count();
   post_release(*request->home, [backend, slot, generation] {
     backend->cancel_queued([slot, generation](const block::Request& candidate) {
       const auto& bound = static_cast<const BoundRequest&>(candidate);
       return candidate.from_script && bound.slot == slot && bound.generation == generation;
     });
+    backend->uncount();
   });
 }
 

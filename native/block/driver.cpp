@@ -66,23 +66,41 @@ Task<BlockStatus> Driver::block_status(bool, std::int64_t offset, std::int64_t b
 
 Task<std::int64_t> Driver::allocated_size() { return std::int64_t{-ENOTSUP}; }
 
-Task<std::int64_t> FilterDriver::length() { return child_->node->current_length(); }
+void FilterDriver::children_changed(Node& node) {
+  child_ = node.primary_child();
+  node.eject(child_ == nullptr);
+}
 
-bool FilterDriver::has_variable_length() const { return child_->node->has_variable_length(); }
+Task<std::int64_t> FilterDriver::length() {
+  if (child_ == nullptr) {
+    return std::int64_t{0};
+  }
+  return child_->node->current_length();
+}
 
-bool FilterDriver::is_inserted() const { return child_->node->is_inserted(); }
+bool FilterDriver::has_variable_length() const {
+  return child_ != nullptr && child_->node->has_variable_length();
+}
+
+bool FilterDriver::is_inserted() const { return child_ != nullptr && child_->node->is_inserted(); }
 
 RequestFlags FilterDriver::supported_write_flags() const {
+  if (child_ == nullptr) {
+    return 0;
+  }
   return kRequestWriteUnchanged | (kRequestFua & child_->node->driver().supported_write_flags());
 }
 
 RequestFlags FilterDriver::supported_zero_flags() const {
   constexpr RequestFlags kInherited = kRequestFua | kRequestMayUnmap | kRequestNoFallback;
+  if (child_ == nullptr) {
+    return 0;
+  }
   return kRequestWriteUnchanged | (kInherited & child_->node->driver().supported_zero_flags());
 }
 
 bool FilterDriver::has_efficient_zero_write() const {
-  return child_->node->driver().has_efficient_zero_write();
+  return child_ != nullptr && child_->node->driver().has_efficient_zero_write();
 }
 
 Task<Status> FilterDriver::preadv(std::int64_t offset, std::int64_t bytes, IoView data,
@@ -100,7 +118,9 @@ Task<Status> FilterDriver::pwrite_zeroes(std::int64_t offset, std::int64_t bytes
   return pwrite_zeroes_to_child(*child_, offset, bytes, flags);
 }
 
-bool FilterDriver::has_discard() const { return child_->node->driver().has_discard(); }
+bool FilterDriver::has_discard() const {
+  return child_ != nullptr && child_->node->driver().has_discard();
+}
 
 Task<Status> FilterDriver::pdiscard(std::int64_t offset, std::int64_t bytes) {
   return child_->node->pdiscard(*child_, offset, bytes);
@@ -130,14 +150,18 @@ Task<BlockStatus> FilterDriver::block_status(bool want_zero, std::int64_t offset
 }
 
 bool FilterDriver::has_zeroing_truncate() const {
-  return child_->node->driver().has_zeroing_truncate();
+  return child_ != nullptr && child_->node->driver().has_zeroing_truncate();
 }
 
-bool FilterDriver::has_zero_init() const { return child_->node->has_zero_init(); }
+bool FilterDriver::has_zero_init() const {
+  return child_ != nullptr && child_->node->has_zero_init();
+}
 
 Task<std::int64_t> FilterDriver::allocated_size() { return child_->node->allocated_size(); }
 
-std::int64_t FilterDriver::cluster_size() const { return child_->node->driver().cluster_size(); }
+std::int64_t FilterDriver::cluster_size() const {
+  return child_ == nullptr ? 0 : child_->node->driver().cluster_size();
+}
 
 Task<Status> FilterDriver::pwrite_compressed_to_child(std::int64_t offset, std::int64_t bytes,
                                                       IoView data) {

@@ -279,13 +279,15 @@ class FilterDriver : public Driver {
   bool has_zero_init() const override;
   aio::Task<std::int64_t> allocated_size() override;
   std::int64_t cluster_size() const override;
+  void children_changed(Node& node) override;
 
  protected:
   /// For those that let compressed writes pass: as such, to the child.
   aio::Task<Status> pwrite_compressed_to_child(std::int64_t offset, std::int64_t bytes,
                                                IoView data);
 
-  /// Set by open(): the edge to the primary child.
+  /// Set by open(): the edge to the primary child. Null once the filter was taken out of the graph
+  /// and still has an owner: its node is ejected then, and no request comes here.
   Edge* child_ = nullptr;
 };
 

@@ -29,14 +29,6 @@ bool is_zero(const std::byte* data, std::size_t bytes) {
 
 }  // namespace
 
-std::size_t total_bytes(const IoView& view) {
-  std::size_t sum = 0;
-  for (std::uint32_t i = 0; i < view.count; ++i) {
-    sum += view.iov[i].iov_len;
-  }
-  return sum;
-}
-
 bool is_aligned(const IoView& view, std::size_t alignment) {
   std::uintptr_t bits = 0;
   for (std::uint32_t i = 0; i < view.count; ++i) {

@@ -23,7 +23,6 @@ struct IoView {
       : iov(vector), count(length), region(memory) {}
 };
 
-std::size_t total_bytes(const IoView& view);
 /// True when every element starts at, and is as long as, a multiple of `alignment` (power of two).
 bool is_aligned(const IoView& view, std::size_t alignment);
 bool is_all_zero(const IoView& view);

@@ -136,8 +136,9 @@ class Node {
   std::int64_t length() const { return length_.load(std::memory_order_relaxed); }
   bool has_variable_length() const { return driver_->has_variable_length(); }
   bool is_inserted() const { return !ejected_.load(relaxed) && driver_->is_inserted(); }
-  /// A driver whose image is of no use any more: from now on requests get ENOMEDIUM.
-  void eject() { ejected_.store(true, relaxed); }
+  /// A driver whose image is of no use any more: from now on requests get ENOMEDIUM. `gone` false:
+  /// there is one again.
+  void eject(bool gone = true) { ejected_.store(gone, relaxed); }
   /// A new image reads as zeroes. Not over a backing file, which would show through.
   bool has_zero_init() const;
   std::uint64_t highest_written_offset() const { return highest_written_.load(relaxed); }
@@ -219,6 +220,10 @@ class Node {
   /// Bytes that the image occupies, or a negative errno. Where the driver does not know, the sum of
   /// the children that store it.
   aio::Task<std::int64_t> allocated_size();
+  /// Any thread: a call on this node is on its way home, and counts from now on; so no change of
+  /// the graph is made before it has arrived.
+  void expect_call() { count(); }
+  void call_ended() { uncount(); }
 
  private:
   static constexpr std::memory_order relaxed = std::memory_order_relaxed;

@@ -69,8 +69,13 @@ std::int64_t first_difference(const block::IoView& data, const std::byte* expect
 Task<Status> BlkverifyDriver::open(block::Node& node, const block::Options& /*options*/,
                                    block::ErrorReport& /*report*/) {
   node_ = &node;
-  // Both are there as long as the node is open: everything below relies on it.
   return Status(node.primary_child() != nullptr && node.children().size() == 2 ? 0 : -EINVAL);
+}
+
+// As a filter it can be taken out of the graph while somebody holds it still: what is below relies
+// on both images, and is not asked any more then.
+void BlkverifyDriver::children_changed(block::Node& node) {
+  node.eject(node.primary_child() == nullptr);
 }
 
 block::Edge& BlkverifyDriver::raw() const { return *node_->primary_child(); }
@@ -88,10 +93,13 @@ Task<std::int64_t> BlkverifyDriver::length() { return tested().node->current_len
 bool BlkverifyDriver::has_variable_length() const { return tested().node->has_variable_length(); }
 
 bool BlkverifyDriver::is_inserted() const {
-  return tested().node->is_inserted() && raw().node->is_inserted();
+  return node_->primary_child() != nullptr && tested().node->is_inserted() &&
+         raw().node->is_inserted();
 }
 
-bool BlkverifyDriver::flushes_child(const block::Edge& child) const { return &child != &raw(); }
+bool BlkverifyDriver::flushes_child(const block::Edge& child) const {
+  return &child != node_->primary_child();
+}
 
 Task<Status> BlkverifyDriver::preadv(std::int64_t offset, std::int64_t bytes, block::IoView data,
                                      block::RequestFlags flags) {

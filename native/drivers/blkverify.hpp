@@ -30,6 +30,7 @@ class BlkverifyDriver final : public block::Driver {
                                              std::int64_t bytes) override;
   /// The raw image is only compared with, and its durability proves nothing.
   bool flushes_child(const block::Edge& child) const override;
+  void children_changed(block::Node& node) override;
 
   /// first-mismatch: the offset of the first byte that differed, ENOENT before there was one.
   /// mismatches, disagreements: how many reads differed, how many results.

@@ -1,6 +1,7 @@
 // What is fuzzed, and what must hold of it.
 import { Duplex, PassThrough } from 'node:stream';
 import { randomNumbers } from '../differential/script.mjs';
+import { TEXT_TARGETS } from './texts.mjs';
 
 const { QmpServer } = await import('../../dist/index.mjs');
 const { JsonReader } = await import('../../dist/qmp/json/reader.js');
@@ -114,7 +115,7 @@ function jsonTarget() {
         ? undefined
         : `${JSON.stringify(bytes.toString('latin1'))} leaves the reader with something`;
     },
-    end() {},
+    async end() {},
   };
 }
 
@@ -193,7 +194,7 @@ function optionsTarget() {
       }
       return undefined;
     },
-    end() {},
+    async end() {},
   };
 }
 
@@ -201,4 +202,5 @@ export const TARGETS = {
   json: jsonTarget,
   monitor: () => new MonitorTarget(),
   options: optionsTarget,
+  ...TEXT_TARGETS,
 };

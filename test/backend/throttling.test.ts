@@ -11,6 +11,7 @@ import {
 } from '../../lib/index.js';
 import { Dispatches, MS, SECOND } from '../support/dispatches.js';
 import { fastDisk } from '../support/null-disk.js';
+import { codeOf } from '../support/requests.js';
 import { turn } from '../support/waiting.js';
 
 class Fixture implements AsyncDisposable {
@@ -267,6 +268,18 @@ describe('members', () => {
     blk.ioLimitsEnable('g');
     await blk.ioLimitsDisable();
     expect(told).toEqual([]);
+  });
+
+  test('TG-19: without a medium it lets go while requests are being refused', async () => {
+    await using fixture = new Fixture();
+    const blk = await fixture.throttled({ 'iops-total': 10 });
+    await blk.remove();
+    for (const leave of [() => blk.ioLimitsUpdateGroup('h'), () => blk.ioLimitsDisable()]) {
+      const refused = codeOf(blk.pread(0, sector));
+      await leave();
+      expect(await refused).toBe('ENOMEDIUM');
+    }
+    expect(blk.throttleGroup).toBeUndefined();
   });
 
   test('TG-12: other limits bear on who waits at once, and on nobody twice', async () => {
