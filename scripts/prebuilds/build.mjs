@@ -39,11 +39,13 @@ export async function buildTarget(target, { tests = false } = {}) {
   if (tests) copyDoctest(sysroot);
   const cmakeJs = (name) =>
     mustRunNode(`the build of ${target.id}`, tools.cmakeJs, [...args, '--target', name]);
+  // Linked anew: make does not look at the libraries of the sysroot.
+  const built = join(out, 'Release/block_backend.node');
+  rmSync(built, { force: true });
   await cmakeJs('block_backend');
   if (tests) await cmakeJs('block_backend_test');
   mkdirSync(dirname(target.file), { recursive: true });
   rmSync(target.file, { force: true });
-  const built = join(out, 'Release/block_backend.node');
   await mustRun('strip', strip, ['--strip-all', '-o', target.file, built]);
 }
 

@@ -134,6 +134,8 @@ async function buildCxxLibrary(target, { sysroot, cc, cxx }) {
     `-DLLVM_ENABLE_RUNTIMES=${parts.join(';')}`,
     '-DLIBCXX_CXX_ABI=libcxxabi',
     ...on('CMAKE_POSITION_INDEPENDENT_CODE', 'LIBCXX_HAS_MUSL_LIBC'),
+    // Whether glibc's is there is asked by a program that is never linked.
+    ...off('LIBCXXABI_HAS_CXA_THREAD_ATEXIT_IMPL'),
     ...off('LIBCXX_ENABLE_SHARED', 'LIBCXXABI_ENABLE_SHARED', 'LIBUNWIND_ENABLE_SHARED'),
     // One archive, none of whose symbols leave the binary that it goes into.
     ...on('LIBCXX_HERMETIC_STATIC_LIBRARY', 'LIBCXXABI_HERMETIC_STATIC_LIBRARY'),
