@@ -1,16 +1,17 @@
 // 100,000 requests outstanding at once, in rounds: node --expose-gc outstanding-child.cjs
-//   AIO HOME IMAGE promise|callback pool|plain
-// Prints, for each round, the resident memory after it, in bytes, as a JSON array.
+//   AIO HOME IMAGE promise|callback pool|plain LIMIT
+// Prints, for each round, the resident memory after it, in bytes, as a JSON array: until the last
+// rounds add less than LIMIT each, or so many rounds later that they never will.
 const { setTimeout: sleep } = require('node:timers/promises');
 const { AioContext, BlockBackend } = require('block-backend');
 const { fileOptions } = require('../life/stages.cjs');
 
 const REQUESTS = 100_000;
-const ROUNDS = 7;
+const ROUNDS = { least: 6, most: 20, looked: 4 };
 const BYTES = 512;
 const BLOCKS = 2048;
 
-const [aio, home, image, api, memory] = process.argv.slice(2);
+const [aio, home, image, api, memory, limit] = process.argv.slice(2);
 
 function check(buffer, index) {
   if (buffer.readUInt32LE(0) === index % BLOCKS) return;
@@ -58,13 +59,23 @@ async function settledMemory() {
   return rss;
 }
 
+/** What a round adds, by the median of the last steps. */
+function growth(resident) {
+  const steps = resident.slice(1).map((bytes, at) => bytes - resident[at]);
+  const last = steps.slice(-ROUNDS.looked).sort((one, other) => one - other);
+  return last[last.length >> 1];
+}
+
 async function main() {
   const context = new AioContext({ home, aio });
   const blk = await BlockBackend.open(fileOptions({ image }), { context });
   const make = memory === 'pool' ? () => blk.allocate(BYTES) : () => Buffer.alloc(BYTES);
   const buffers = Array.from({ length: REQUESTS }, make);
   const resident = [];
-  for (let count = 0; count < ROUNDS; count += 1) {
+  while (
+    resident.length < ROUNDS.least ||
+    (growth(resident) >= Number(limit) && resident.length < ROUNDS.most)
+  ) {
     for (const buffer of buffers) buffer.fill(0xff);
     await round(blk, buffers);
     if (blk.inFlight !== 0) throw new Error(`${blk.inFlight} are still counted`);
