@@ -12,10 +12,12 @@ const allowed = [
 
 /** Without these the package neither runs nor compiles. */
 const required = [
+  'dist/core.js',
   'dist/index.js',
   'dist/index.mjs',
   'dist/index.d.ts',
   'dist/index.d.mts',
+  'dist/rest.js',
   'dist/cli/main.js',
   'CMakeLists.txt',
   'native/binding/',

@@ -132,7 +132,10 @@ class Workload {
     else await this.flush();
     // What follows gives a crash the time to come before anything is flushed again.
     await this.plain();
-    if (silent !== undefined) await noFlush(silent, false);
+    if (silent === undefined) return;
+    await noFlush(silent, false);
+    // The reopen's own flush was left out, too: without a write after it the next one has nothing to do.
+    await this.plain();
   }
 }
 
