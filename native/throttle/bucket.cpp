@@ -29,9 +29,11 @@ struct Shape {
 // What is inside the bucket stays, as far as there is room for it. What is above it is owed, and
 // stays owed: neither more of it than before, nor for a longer time.
 double poured_over(double level, const Shape& from, const Shape& to) {
-  const double owed = std::max(level - from.size, 0.0);
+  // Not level - owed, which is rounded: times are to be the same to the nanosecond (TG-7).
+  const double within = std::min(level, from.size);
+  const double owed = level - within;
   const double slower = from.rate > to.rate ? to.rate / from.rate : 1;
-  return std::min(level - owed, to.size) + owed * slower;
+  return std::min(within, to.size) + owed * slower;
 }
 
 }  // namespace
