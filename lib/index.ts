@@ -3,9 +3,12 @@ import { builtinDrivers } from './drivers/index.js';
 import type { DrainSection } from './graph/drain.js';
 import { registerDriver } from './graph/driver-definition.js';
 import { graph } from './graph/graph.js';
+import { useMachineQuiesce } from './graph/run-state.js';
+import { quiesceMachine } from './monitor/quiesce-machine.js';
 import { native } from './native.js';
 
 for (const driver of builtinDrivers) registerDriver(driver);
+useMachineQuiesce(quiesceMachine);
 
 export {
   Accounting,

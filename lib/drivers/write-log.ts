@@ -105,8 +105,10 @@ export class WriteLog implements AsyncDisposable {
   }
 
   /**
-   * Opens the log in a file or block device. @throws BlockError the error of open(2) or read(2); EINVAL when the file at `path` is no write
-   * log of version 1.
+   * Opens the log in a file or block device.
+   *
+   * @throws (rejects) BlockError the error of open(2) or read(2); EINVAL when the file at `path` is
+   * no write log of version 1.
    */
   static async open(path: string): Promise<WriteLog> {
     return told('read-log', path, async () => {

@@ -29,7 +29,7 @@ export type RunStateName = (typeof RUN_STATES)[number];
 /** Hears of every state that is set, on the JavaScript thread. */
 export type RunStateHandler = (state: RunStateName) => void;
 
-/** What stopping a machine ends with: everything is drained and flushed. Given by the monitor. */
+/** What stopping a machine ends with: everything is drained and flushed. Given by index.ts. */
 let quiesceMachine: () => Promise<void> = () => Promise.resolve();
 
 /** @internal */

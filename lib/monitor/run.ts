@@ -4,19 +4,8 @@ import { BlockBackend } from '../block-backend.js';
 import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import { graph } from '../graph/graph.js';
-import { type RunStateName, useMachineQuiesce } from '../graph/run-state.js';
-import { flushAll } from './flush-all.js';
+import type { RunStateName } from '../graph/run-state.js';
 import { activateAll } from './graph-operations.js';
-
-useMachineQuiesce(async () => {
-  const section = graph().drainAll();
-  try {
-    await section.quiet();
-  } finally {
-    section.end();
-  }
-  await flushAll();
-});
 
 /** QAPI: StatusInfo. */
 export interface StatusInfo {

@@ -1,5 +1,6 @@
 // Two files instead of hundreds: finding, reading and wrapping a module takes Node 0.3 ms, and a
 // virtual machine is to start in 30. The modules stay modules, each run when it is first required.
+// (docs/architecture.md, "What is loaded", says what they may not do then.)
 // What tsc made of them is replaced by lines that fetch them out of the bundles, so that whoever
 // names one (the package's entries, tests) shares its state with all others.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -11,6 +11,8 @@ import {
   stop,
 } from '../../lib/index.js';
 import { recordEvents } from '../support/cd-drive.js';
+import { runChild } from '../support/child.js';
+import { image } from '../support/images.js';
 import { combinations, onEveryEngineAndHome } from '../support/matrix.js';
 import { fastDisk, slowDisk } from '../support/null-disk.js';
 import { chooseSeed, randomNumbers } from '../support/random.js';
@@ -219,4 +221,10 @@ describe('the order of events', () => {
     await until(() => BlockBackend.all().length === 0);
     for (const context of contexts) await context.close();
   }, 120_000);
+});
+
+// The built package loads its parts when they are asked for, and nothing of the monitor is here.
+test('ERR-16: the disks of a program that only knows the run state are flushed, too', async () => {
+  const ended = await runChild('monitor/run-child.cjs', [image(4096)]);
+  expect(ended).toEqual({ code: 0, signal: null, stdout: '1\n', stderr: '' });
 });
