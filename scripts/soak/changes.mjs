@@ -29,14 +29,11 @@ export class Changes {
     this.random = random;
   }
 
-  async run() {
-    const { world } = this.drive;
-    for (;;) {
-      await world.gate.pass();
-      if (world.ending) return;
+  run() {
+    return this.drive.world.goOn(async () => {
       await this.#one(DEPTH);
       await this.pause(5, 40);
-    }
+    });
   }
 
   pause(least, most) {

@@ -20,14 +20,11 @@ export class Controls {
     this.random = random;
   }
 
-  async run() {
-    const { world } = this.drive;
-    for (;;) {
-      await world.gate.pass();
-      if (world.ending) return;
+  run() {
+    return this.drive.world.goOn(async () => {
       await this.#one();
       await sleep(this.random.between(5, 40));
-    }
+    });
   }
 
   #control(kind, body) {

@@ -63,13 +63,8 @@ export class Lane {
   }
 
   /** Until the world ends; it stands still while the world does, or the machine. */
-  async run() {
-    const world = this.#world;
-    for (;;) {
-      await world.gate.pass();
-      if (world.ending) return;
-      await this.#step();
-    }
+  run() {
+    return this.#world.goOn(() => this.#step());
   }
 
   #range(first, blocks) {

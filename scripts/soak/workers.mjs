@@ -19,14 +19,11 @@ export class WorkerPlace {
     Object.assign(this, { world, random, index });
   }
 
-  async run() {
-    const { world } = this;
-    for (;;) {
-      await world.gate.pass();
-      if (world.ending) return;
+  run() {
+    return this.world.goOn(async () => {
       await this.#life();
       await sleep(this.random.between(50, 300));
-    }
+    });
   }
 
   async #life() {

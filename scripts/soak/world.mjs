@@ -82,6 +82,15 @@ export class World {
     this.#fail();
   }
 
+  /** Does `step` over and over, and nothing while the gate is closed, until the end. */
+  async goOn(step) {
+    for (;;) {
+      await this.gate.pass();
+      if (this.ending) return;
+      await step();
+    }
+  }
+
   end() {
     this.machine.end();
   }

@@ -4,15 +4,9 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { findAddon } from '../../lib/addon/locate.js';
+import { type Ended, endOf } from '../support/ended.js';
 
 const checkout = join(__dirname, '../..');
-
-export interface Outcome {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 export class InstalledPackage {
   readonly folder = mkdtempSync(join(tmpdir(), 'block-backend-installed-'));
@@ -45,25 +39,11 @@ export class InstalledPackage {
   run(
     args: readonly string[],
     { env = {}, launcher = [] }: { env?: NodeJS.ProcessEnv; launcher?: readonly string[] } = {},
-  ): Promise<Outcome> {
+  ): Promise<Ended> {
     const [program, ...first] = [...launcher, process.execPath];
     const { BLOCK_BACKEND_PREBUILD: _, LIBC: __, ...inherited } = process.env;
-    return new Promise((resolve, reject) => {
-      const child = spawn(program, [...first, ...args], {
-        cwd: this.folder,
-        env: { ...inherited, ...env },
-      });
-      let stdout = '';
-      let stderr = '';
-      child.stdout.on('data', (chunk) => {
-        stdout += chunk;
-      });
-      child.stderr.on('data', (chunk) => {
-        stderr += chunk;
-      });
-      child.on('error', reject);
-      child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
-    });
+    const options = { cwd: this.folder, env: { ...inherited, ...env } };
+    return endOf(spawn(program, [...first, ...args], options));
   }
 
   /** What `require('block-backend')` fails with, or its version. */

@@ -9,7 +9,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { type BlkResult, blk, withFolder } from '../support/blk';
+import { blk, withFolder } from '../support/blk';
+import type { Ended } from '../support/ended';
 import { describeWith } from '../support/tools';
 
 const MIB = 1024 ** 2;
@@ -51,7 +52,7 @@ async function withWritten(body: (image: string) => Promise<void>): Promise<void
   });
 }
 
-function verify(image: string, requests = 400, seed = 7): Promise<BlkResult> {
+function verify(image: string, requests = 400, seed = 7): Promise<Ended> {
   const args = ['--verify-only', '--seed', String(seed), '--requests', String(requests)];
   return blk(['demo', image, '--json', ...args]);
 }

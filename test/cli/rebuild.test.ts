@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { devDependencies } from '../../package.json';
-import { InstalledPackage, type Outcome } from '../addon/installed-package';
+import { InstalledPackage } from '../addon/installed-package';
 import { blk } from '../support/blk';
+import type { Ended } from '../support/ended';
 
 describe('rebuild', () => {
   let installed: InstalledPackage;
@@ -11,7 +12,7 @@ describe('rebuild', () => {
   afterAll(() => {
     installed[Symbol.dispose]();
   });
-  const rebuild = (env: NodeJS.ProcessEnv): Promise<Outcome> =>
+  const rebuild = (env: NodeJS.ProcessEnv): Promise<Ended> =>
     installed.run([join(installed.root, 'dist/cli/main.js'), 'rebuild'], { env });
 
   test('rebuild: without a compiler it names what is missing, and how to install it', async () => {

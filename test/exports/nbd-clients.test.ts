@@ -1,12 +1,10 @@
 // Genuine clients, all on one writable export, while its control side does all that it may:
 // BLOCK_BACKEND_TEST_NBD_ROUNDS=100 is the long form.
 import { readFileSync } from 'node:fs';
-import { AioContext, type BlockBackend, type NbdExport } from '../../lib/index.js';
+import type { BlockBackend, NbdExport } from '../../lib/index.js';
 import { image } from '../support/images.js';
-import { kernelLocks } from '../support/locks.js';
 import { combinations } from '../support/matrix.js';
-import { served } from '../support/nbd.js';
-import { underControl } from '../support/nbd-control.js';
+import { servedMovably, underControl } from '../support/nbd-control.js';
 import {
   fioVerifies,
   fioWrites,
@@ -100,29 +98,18 @@ const without =
 describeWith(PROGRAMS, `nbd: genuine clients under control (seed ${seed}${without})`, () => {
   test.each(combinations)(
     'nbd: they lose nothing through sections, limits, refused resizes and moves, from $home on $aio',
-    async ({ home, aio }) => {
-      const first = new AioContext({ home, aio });
-      const second = new AioContext({ home: home === 'node' ? 'iothread' : 'node', aio });
-      const filename = image(SIZE);
-      await served(
-        filename,
-        async ({ server, item }) => {
-          const uri = server.uri(item.name);
-          await underControl(item, [first, second], async () => {
-            for (let round = 0; round < rounds; round += 1) {
-              await writeTogether(uri, filename, seed + round);
-              await readersFind(uri, readFileSync(filename));
-              await overwrite(uri, filename, seed + round);
-            }
-          });
-          await expectUnharmed(item);
-        },
-        { iothread: first },
-      );
-      expect(kernelLocks(filename)).toEqual([]);
-      await first.close();
-      await second.close();
-    },
+    (combination) =>
+      servedMovably(combination, SIZE, async ({ server, item, filename, contexts }) => {
+        const uri = server.uri(item.name);
+        await underControl(item, contexts, async () => {
+          for (let round = 0; round < rounds; round += 1) {
+            await writeTogether(uri, filename, seed + round);
+            await readersFind(uri, readFileSync(filename));
+            await overwrite(uri, filename, seed + round);
+          }
+        });
+        await expectUnharmed(item);
+      }),
     120_000 * rounds,
   );
 });

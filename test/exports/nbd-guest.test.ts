@@ -5,13 +5,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { AioContext } from '../../lib/index.js';
 import { runChild } from '../support/child.js';
-import { image } from '../support/images.js';
-import { kernelLocks } from '../support/locks.js';
 import { combinations } from '../support/matrix.js';
-import { served } from '../support/nbd.js';
-import { underControl } from '../support/nbd-control.js';
+import { servedMovably, underControl } from '../support/nbd-control.js';
 import { foreignEnv, isInstalled } from '../support/tools.js';
 import { until } from '../support/waiting.js';
 
@@ -67,48 +63,37 @@ const describeGuest = reason === undefined ? describe : describe.skip;
 describeGuest(`nbd: a guest of QEMU${reason === undefined ? '' : ` (${reason})`}`, () => {
   test.each(combinations)(
     'nbd: it makes a file system, writes, verifies, deletes and discards under control, from $home on $aio',
-    async ({ home, aio }) => {
-      const first = new AioContext({ home, aio });
-      const second = new AioContext({ home: home === 'node' ? 'iothread' : 'node', aio });
-      const filename = image(SIZE);
-      await served(
-        filename,
-        async ({ server, item }) => {
-          if (server.address.type !== 'unix') throw new Error('no UNIX socket');
-          const socket = server.address.path;
-          let seen: Seen | undefined;
-          await underControl(item, [first, second], async () => {
-            seen = await runGuest(socket, item.name, MEBIBYTES);
-          });
-          if (seen === undefined) throw new Error('nothing was seen');
-          expect(seen).toMatchObject({
-            read: seen.written,
-            copies: Array(3).fill(seen.written),
-            kept: Array(2).fill(seen.written),
-            discarded: { wasZero: false, isZero: true },
-          });
-          expect(seen.trimmed).toBeGreaterThan(2 * MEBIBYTES * MIB);
-          await until(() => item.clients === 0);
-          expect(item.backend.stats).toMatchObject({
-            failed_rd_operations: 0,
-            failed_wr_operations: 0,
-            failed_flush_operations: 0,
-            failed_unmap_operations: 0,
-          });
-          expect(item.backend.stats.unmap_operations).toBeGreaterThan(0);
-          expect(await digestIn(filename, '/data')).toBe(seen.written);
-          expect(await digestIn(filename, '/copy3')).toBe(seen.written);
-          // What was discarded takes no space, and reads as zeroes.
-          expect(statSync(filename).blocks * 512).toBeLessThan(SIZE / 2);
-          const behind = readFileSync(filename).subarray(48 * MIB, 52 * MIB);
-          expect(behind.equals(Buffer.alloc(4 * MIB))).toBe(true);
-        },
-        { iothread: first },
-      );
-      expect(kernelLocks(filename)).toEqual([]);
-      await first.close();
-      await second.close();
-    },
+    (combination) =>
+      servedMovably(combination, SIZE, async ({ server, item, filename, contexts }) => {
+        if (server.address.type !== 'unix') throw new Error('no UNIX socket');
+        const socket = server.address.path;
+        let seen: Seen | undefined;
+        await underControl(item, contexts, async () => {
+          seen = await runGuest(socket, item.name, MEBIBYTES);
+        });
+        if (seen === undefined) throw new Error('nothing was seen');
+        expect(seen).toMatchObject({
+          read: seen.written,
+          copies: Array(3).fill(seen.written),
+          kept: Array(2).fill(seen.written),
+          discarded: { wasZero: false, isZero: true },
+        });
+        expect(seen.trimmed).toBeGreaterThan(2 * MEBIBYTES * MIB);
+        await until(() => item.clients === 0);
+        expect(item.backend.stats).toMatchObject({
+          failed_rd_operations: 0,
+          failed_wr_operations: 0,
+          failed_flush_operations: 0,
+          failed_unmap_operations: 0,
+        });
+        expect(item.backend.stats.unmap_operations).toBeGreaterThan(0);
+        expect(await digestIn(filename, '/data')).toBe(seen.written);
+        expect(await digestIn(filename, '/copy3')).toBe(seen.written);
+        // What was discarded takes no space, and reads as zeroes.
+        expect(statSync(filename).blocks * 512).toBeLessThan(SIZE / 2);
+        const behind = readFileSync(filename).subarray(48 * MIB, 52 * MIB);
+        expect(behind.equals(Buffer.alloc(4 * MIB))).toBe(true);
+      }),
     LIMIT_MS,
   );
 });

@@ -1,15 +1,8 @@
 // Programs in a process of their own, for what must be seen from outside: how a process ends.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { type Ended, endOf } from './ended.js';
 import { reportOnly, withoutForeignLeaks } from './leaks.js';
-
-/** How a program ended. `signal` is 'SIGKILL' when it had to be ended at its limit. */
-export interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 export interface ChildOptions {
   readonly nodeOptions?: readonly string[];
@@ -21,6 +14,8 @@ export interface ChildOptions {
   /** It calls process.exit(), so what V8 leaves behind is no leak. */
   readonly exits?: boolean;
 }
+
+export type { Ended } from './ended.js';
 
 /** As many at a time as the smallest machine has processors. */
 const PARALLEL = 2;
@@ -38,7 +33,8 @@ function giveTurn(): void {
   else next();
 }
 
-function start(path: string, args: readonly string[], options: ChildOptions): Promise<Ended> {
+/** `signal` is 'SIGKILL' when it had to be ended at its limit. */
+async function start(path: string, args: readonly string[], options: ChildOptions): Promise<Ended> {
   const { nodeOptions = [], env = {}, wrapper = [], limit = 60, exits = false } = options;
   const [program = process.execPath, ...rest] = [
     ...wrapper,
@@ -47,26 +43,14 @@ function start(path: string, args: readonly string[], options: ChildOptions): Pr
     path,
     ...args,
   ];
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, rest, {
-      env: { ...process.env, ...(exits ? reportOnly() : {}), ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: limit * 1000,
-      killSignal: 'SIGKILL',
-    });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding('utf8').on('data', (text) => {
-      stderr += text;
-    });
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      resolve({ code, signal, stdout, stderr: exits ? withoutForeignLeaks(stderr) : stderr });
-    });
+  const child = spawn(program, rest, {
+    env: { ...process.env, ...(exits ? reportOnly() : {}), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: limit * 1000,
+    killSignal: 'SIGKILL',
   });
+  const ended = await endOf(child);
+  return exits ? { ...ended, stderr: withoutForeignLeaks(ended.stderr) } : ended;
 }
 
 /** Runs the node program test/`name`. */

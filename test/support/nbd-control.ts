@@ -1,6 +1,10 @@
 // What the control side of an export may do at any time, over and over, while clients use it.
 import { setTimeout } from 'node:timers/promises';
 import { AioContext, blockResize, drainedAll, type NbdExport } from '../../lib/index.js';
+import { image } from './images.js';
+import { kernelLocks } from './locks.js';
+import type { Combination } from './matrix.js';
+import { type Served, served } from './nbd.js';
 import { codeOf } from './requests.js';
 
 /** How often each was done. */
@@ -87,4 +91,27 @@ export async function underControl(
   for (const [what, count] of Object.entries(rounds)) {
     if (count === 0) throw new Error(`the control side did no ${what}`);
   }
+}
+
+export interface Movable extends Served {
+  readonly filename: string;
+  /** On one engine, in both homes; the export is in the first. */
+  readonly contexts: readonly [AioContext, AioContext];
+}
+
+/** Runs `body` with an export of a new image that can be moved; then nothing of it is left. */
+export async function servedMovably(
+  { home, aio }: Combination,
+  bytes: number,
+  body: (movable: Movable) => Promise<void>,
+): Promise<void> {
+  const first = new AioContext({ home, aio });
+  const second = new AioContext({ home: home === 'node' ? 'iothread' : 'node', aio });
+  const filename = image(bytes);
+  await served(filename, (all) => body({ ...all, filename, contexts: [first, second] }), {
+    iothread: first,
+  });
+  expect(kernelLocks(filename)).toEqual([]);
+  await first.close();
+  await second.close();
 }
