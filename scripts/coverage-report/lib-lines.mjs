@@ -1,6 +1,6 @@
 // Which lines of lib/ ran: in jest, which compiles them itself, or in programs that tests started,
 // which run dist/.
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eachMapping, TraceMap } from '@jridgewell/trace-mapping';
@@ -13,22 +13,20 @@ function lineStarts(text) {
   return starts;
 }
 
-/** A compiled file, and which of its characters ran in any process. */
+/** One of the bundles in dist/, and which of its characters ran in any process. */
 class Script {
   #ran;
   #segments = [];
-  source;
 
   constructor(path) {
     const text = readFileSync(path, 'utf8');
     const starts = lineStarts(text);
     this.#ran = new Uint8Array(text.length);
     const map = new TraceMap(readFileSync(`${path}.map`, 'utf8'));
-    this.source = resolve(dirname(path), map.sources[0]);
-    eachMapping(map, ({ generatedLine, generatedColumn, originalLine }) => {
-      if (originalLine === null) return;
+    eachMapping(map, ({ generatedLine, generatedColumn, source, originalLine }) => {
+      if (originalLine === null || !source.endsWith('.ts')) return;
       const at = starts[generatedLine - 1] + generatedColumn;
-      this.#segments.push({ at, line: originalLine });
+      this.#segments.push({ at, source: resolve(dirname(path), source), line: originalLine });
     });
   }
 
@@ -45,13 +43,15 @@ class Script {
     for (let at = 0; at < now.length; at += 1) this.#ran[at] |= now[at];
   }
 
-  /** Line -> whether it ran, of the lines that were compiled to something. */
+  /** Source -> line -> whether it ran, of the lines that were compiled to something. */
   lines() {
-    const lines = new Map();
-    for (const { at, line } of this.#segments) {
+    const sources = new Map();
+    for (const { at, source, line } of this.#segments) {
+      if (!sources.has(source)) sources.set(source, new Map());
+      const lines = sources.get(source);
       lines.set(line, (lines.get(line) ?? false) || this.#ran[at] === 1);
     }
-    return lines;
+    return sources;
   }
 }
 
@@ -87,7 +87,9 @@ function jestLines(files) {
  * @param children folder with V8's reports of the other processes
  */
 export function libLines(root, jestFiles, children) {
-  const compiled = filesBelow('dist').filter((path) => path.endsWith('.js'));
+  const compiled = filesBelow('dist').filter(
+    (path) => path.endsWith('.js') && existsSync(`${path}.map`),
+  );
   const scripts = new Map(compiled.map((path) => [path, new Script(path)]));
   for (const result of reports(children)) {
     for (const { url, functions } of result) {
@@ -96,11 +98,9 @@ export function libLines(root, jestFiles, children) {
   }
   const inJest = jestLines(jestFiles);
   const files = new Map();
-  for (const script of scripts.values()) {
-    const lines = script.lines();
-    for (const [line, ran] of lines) lines.set(line, ran || inJest(script.source, line));
-    // Files of types alone are compiled to nothing.
-    if (lines.size > 0) files.set(relative(root, script.source), lines);
+  for (const [source, lines] of [...scripts.values()].flatMap((script) => [...script.lines()])) {
+    for (const [line, ran] of lines) lines.set(line, ran || inJest(source, line));
+    files.set(relative(root, source), lines);
   }
   return files;
 }

@@ -94,7 +94,6 @@ async function write(name, other, files, folder, sources) {
     format: 'cjs',
     packages: 'external',
     minifyWhitespace: true,
-    minifySyntax: true,
     sourcemap: true,
     logLevel: 'warning',
     plugins: [bundling(folder, sources, files, other)],
