@@ -167,7 +167,9 @@ const simple = {
     const options = dice.once(4)
       ? withArgument(dice, 'm', dice.pick(['off', 'falloc', 'full', 'metadata', 'none']))
       : [];
-    const size = number(dice, dice.below(2 * DISK_BYTES));
+    const usual = dice.below(2 * DISK_BYTES);
+    // Preallocation writes what it grows by: 2 GiB of that is a test of the machine's disk.
+    const size = options.length > 0 ? String(usual) : number(dice, usual);
     return [dice.pick(['truncate', 't']), ...options, size].join(' ');
   },
   sleep: (dice) => `sleep ${dice.pick(['0', '1', '2', 'x', '-1', '0x1', '1x', ''])}`,

@@ -15,8 +15,10 @@ import { toolEnvironment } from '../differential/tools.mjs';
 import { inRoot } from '../lib/project.mjs';
 import { DISK_BYTES } from './generator.mjs';
 
-/** A request that waits at a breakpoint for ever, in qemu-io. */
-const PATIENCE_MS = 3000;
+/** After which qemu-io is taken to wait at a breakpoint for ever: a line it needed longer for is only not compared. */
+const QEMU_PATIENCE_MS = 3000;
+/** What we do must end: however busy the machine is, this is a fault. */
+const PATIENCE_MS = 60_000;
 /** The exit code of what was ended for that. */
 export const ENDLESS = 'endless';
 const LONG = 4 * 1024 * 1024;
@@ -52,7 +54,7 @@ function diskIn(folder) {
   return Buffer.concat([head, Buffer.from(String(size))]);
 }
 
-function runProcess(program, args, { folder, input, env }) {
+function runProcess(program, args, { folder, input, env, patience }) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { cwd: folder, env });
     const output = { stdout: '', stderr: '' };
@@ -65,7 +67,7 @@ function runProcess(program, args, { folder, input, env }) {
     const timer = setTimeout(() => {
       isEndless = true;
       child.kill('SIGKILL');
-    }, PATIENCE_MS);
+    }, patience);
     child.on('error', reject);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
@@ -77,11 +79,13 @@ function runProcess(program, args, { folder, input, env }) {
 }
 
 export function runQemuIo({ args, input }, folder) {
-  return runProcess('qemu-io', args, { folder, input, env: toolEnvironment() });
+  const options = { folder, input, env: toolEnvironment(), patience: QEMU_PATIENCE_MS };
+  return runProcess('qemu-io', args, options);
 }
 
 export function runBinary({ args, input }, folder) {
-  return runProcess(process.execPath, [main, 'io', ...args], { folder, input, env: process.env });
+  const options = { folder, input, env: process.env, patience: PATIENCE_MS };
+  return runProcess(process.execPath, [main, 'io', ...args], options);
 }
 
 /** The same code as `blk io`, without a process for each: what is read from a prompt cannot be so. */
