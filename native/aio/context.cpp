@@ -41,6 +41,9 @@ bool AioContext::run_round() {
   inbox_.take(ready_);
   bool busy = timers_.fire(batch_time_) > 0;
   busy |= run_ready();
+  if (plugs_ == 0) {
+    engine_->try_now();
+  }
   submit();
   engine_->reap(done_);
   if (!done_.empty()) {
@@ -65,10 +68,10 @@ bool AioContext::run_ready() {
   return count > 0;
 }
 
-// Each operation lives in the frame it resumes, so it is unlinked first.
+// Each operation lives in the frame that its end resumes, so it is unlinked first.
 void AioContext::resume_done() {
   while (IoOp* op = done_.pop_front()) {
-    op->waiter.resume();
+    op->done(op);
   }
 }
 

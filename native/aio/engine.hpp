@@ -2,8 +2,8 @@
 //
 //   co_await read(...)            Engine::enqueue      Engine::submit         Engine::reap
 //   IoOp in the frame   ------->  engine's queue ----> kernel / worker -----> done list
-//                                                                             context resumes
-//                                                                             waiter
+//                                                                             context calls
+//                                                                             IoOp::done
 //
 // An engine belongs to one AioContext and is called on its home thread only, except wake().
 // Partial transfers, EINTR and EAGAIN are reported as they are: the file driver decides.
@@ -38,8 +38,8 @@ inline constexpr std::size_t kIoOpcodes = 7;
 /// It may wait for a peer for ever, so nothing may wait for it; Engine::cancel() ends it.
 constexpr bool is_socket_op(IoOpcode opcode) { return opcode >= IoOpcode::kAccept; }
 
-/// One operation. Lives in the frame of the coroutine that awaits it (see IoAwaiter); the engine
-/// links it into its queues and stores the result. It must stay put until it was reaped.
+/// One operation. Lives with whoever waits for it, mostly in the frame of a coroutine (IoAwaiter);
+/// the engine links it into its queues and stores the result. It must stay put until it was reaped.
 struct IoOp {
   IoOp* next = nullptr;
   IoOpcode opcode = IoOpcode::kCall;
@@ -52,9 +52,9 @@ struct IoOp {
   const MemoryRegion* region = nullptr;  // set when iovcnt is 1 and iov lies inside the region
   std::int64_t offset = 0;
   std::int64_t (*call)(void*) = nullptr;
-  void* argument = nullptr;  // kSend, kReceive with more than one buffer: the msghdr of iov
-  std::int64_t result = 0;   // bytes or value, or negative errno
-  std::coroutine_handle<> waiter;
+  void* argument = nullptr;       // kSend, kReceive with more than one buffer: the msghdr of iov
+  std::int64_t result = 0;        // bytes or value, or negative errno
+  void (*done)(IoOp*) = nullptr;  // called by the context that reaped it, in its home
 };
 
 /// What an engine has done since it was made; plain numbers, for hostFeatures() and for tests.
@@ -62,6 +62,7 @@ struct EngineCounters {
   std::array<std::uint64_t, kIoOpcodes> submitted{};  // by IoOpcode
   std::uint64_t ring_submissions = 0;      // operations that went through the ring itself
   std::uint64_t worker_submissions = 0;    // operations that went to worker threads
+  std::uint64_t done_at_once = 0;          // operations done on the spot, by try_now()
   std::uint64_t unregistered_files = 0;    // registration failed: ran with the plain descriptor
   std::uint64_t unregistered_buffers = 0;  // registration failed: ran with the plain address
 };
@@ -74,6 +75,9 @@ class Engine {
 
   /// Takes the op. It never completes inside this call. Operations start in FIFO order.
   virtual void enqueue(IoOp* op) = 0;
+  /// From a turn, before submit(): carries out what would cost more to hand over, if that needs no
+  /// waiting. Its result is there for the reap() that follows.
+  virtual void try_now() {}
   /// Hands everything enqueued to the kernel or the workers, as far as there is room; the rest
   /// follows as room appears, without another call being needed.
   virtual void submit() = 0;
@@ -137,13 +141,15 @@ class IoAwaiter : public IoOp {
 
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> caller) {
-    waiter = caller;
+    caller_ = caller;
+    done = [](IoOp* op) { static_cast<IoAwaiter*>(op)->caller_.resume(); };
     engine_.enqueue(this);
   }
   std::int64_t await_resume() const noexcept { return result; }
 
  private:
   Engine& engine_;
+  std::coroutine_handle<> caller_;
 };
 
 }  // namespace blk::aio

@@ -32,7 +32,8 @@ class SocketAwaiter : public IoOp {
 
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> caller) {
-    waiter = caller;
+    caller_ = caller;
+    done = [](IoOp* op) { static_cast<SocketAwaiter*>(op)->caller_.resume(); };
     if (iovcnt > 1) {
       message_.msg_iov = const_cast<iovec*>(iov);
       message_.msg_iovlen = iovcnt;
@@ -54,6 +55,7 @@ class SocketAwaiter : public IoOp {
   Engine& engine_;
   IoOp** op_;
   msghdr message_{};
+  std::coroutine_handle<> caller_;
 };
 
 /// The flags of send(2) and recv(2) that the operation asks for.

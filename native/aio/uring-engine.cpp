@@ -9,6 +9,7 @@
 #include <climits>
 #include <new>
 
+#include "aio/read-now.hpp"
 #include "aio/socket.hpp"
 #include "aio/uring-marks.hpp"
 #include "aio/uring-setup.hpp"
@@ -152,6 +153,19 @@ void UringEngine::enqueue(IoOp* op) {
   if (queue_.size() + in_ring_ == kRingEntries) {
     submit();
   }
+}
+
+// One read alone. Two or more share the ring's system call.
+void UringEngine::try_now() {
+  IoOp* op = queue_.front();
+  if (queue_.size() != 1 || op->opcode != IoOpcode::kRead || op->offset < 0 ||
+      op->file->workers_only || op->file->direct || !read_now(*op)) {
+    return;
+  }
+  queue_.pop_front();
+  ++counters_.submitted[static_cast<std::size_t>(IoOpcode::kRead)];
+  ++counters_.done_at_once;
+  finished_.push_back(op);
 }
 
 void UringEngine::submit() {

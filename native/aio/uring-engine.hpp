@@ -40,6 +40,7 @@ class UringEngine final : public Engine {
 
   const char* name() const override { return "io_uring"; }
   void enqueue(IoOp* op) override;
+  void try_now() override;
   void submit() override;
   bool has_unsubmitted() const override { return !queue_.empty() || !cancelling_.empty(); }
   void reap(IntrusiveList<IoOp>& done) override;

@@ -338,6 +338,9 @@ void Backend::start_checked(Request* request, std::int64_t length) {
 // After any wait for limits, so that what is sampled here is as of now.
 void Backend::issue_admitted(Request* request) {
   request->flags &= ~kRequestUnthrottled;
+  if (start_directly(*request)) {
+    return;
+  }
   Task<Status> io = issue(*request);
   if (io.is_ready()) {
     finish(request, io.take());
@@ -346,10 +349,28 @@ void Backend::issue_admitted(Request* request) {
   }
 }
 
+// Sampled at issue time: a toggle affects what is issued afterwards (RW-4, FUA-10).
+RequestFlags Backend::fua_of_now() const { return flags_.write_cache ? 0 : kRequestFua; }
+
+bool Backend::start_directly(Request& request) {
+  const bool is_write = request.operation == Operation::kWrite;
+  if (!is_write && request.operation != Operation::kRead) {
+    return false;
+  }
+  Transfer transfer;
+  transfer.is_write = is_write;
+  transfer.offset = request.offset;
+  transfer.bytes = request.bytes;
+  transfer.data = view_of(request);
+  transfer.flags = is_write ? request.flags | fua_of_now() : request.flags;
+  return request.direct.try_start(
+      root_, transfer, request,
+      [](Request& ended, const Status& status) { finish(&ended, status); });
+}
+
 Task<Status> Backend::issue(Request& request) {
   Node& node = *root_.node;
-  // Sampled here, at issue time: a toggle affects what is issued afterwards (RW-4, FUA-10).
-  const RequestFlags fua = flags_.write_cache ? 0 : kRequestFua;
+  const RequestFlags fua = fua_of_now();
   switch (request.operation) {
     case Operation::kRead:
       return node.preadv(root_, request.offset, request.bytes, view_of(request), request.flags);

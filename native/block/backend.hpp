@@ -195,6 +195,9 @@ class Backend {
   aio::Task<std::int64_t> sectors(bool errors_are_none);
   static IoView view_of(const Request& request);
   void issue_admitted(Request* request);
+  RequestFlags fua_of_now() const;
+  /// False: coroutines must carry it.
+  bool start_directly(Request& request);
   aio::Task<Status> issue(Request& request);
   aio::Task<Status> issue_truncate(Request& request);
   // backend-status.cpp

@@ -15,6 +15,7 @@
 #include "aio/task.hpp"
 #include "block/block-status.hpp"
 #include "block/debug-event.hpp"
+#include "block/direct-transfer.hpp"
 #include "block/error-report.hpp"
 #include "block/flags.hpp"
 #include "block/io-view.hpp"
@@ -115,6 +116,15 @@ class Driver {
                                    RequestFlags flags) = 0;
   virtual aio::Task<Status> pwritev(std::int64_t offset, std::int64_t bytes, IoView data,
                                     RequestFlags flags);
+  /// What becomes of a read or write that preadv() or pwritev() would get as it is, if it is no
+  /// more than a shift or an operation of the engine.
+  virtual DirectStep direct_step(const Transfer& /*transfer*/) const { return {}; }
+  /// Its step was kHere: `direct.enqueue()` or `direct.sleep_until()`.
+  virtual void start_direct(const Transfer& /*transfer*/, DirectTransfer& /*direct*/) {}
+  /// What is left of one whose operation had another result than its bytes.
+  virtual aio::Task<Status> finish_direct(const Transfer& /*transfer*/, std::int64_t result) {
+    return Status(static_cast<int>(result));
+  }
   virtual aio::Task<Status> pwrite_zeroes(std::int64_t offset, std::int64_t bytes,
                                           RequestFlags flags);
   /// The source's driver is asked first, and passes the copy on towards the bytes: to its child's

@@ -26,9 +26,7 @@ Task<Status> Node::pwritev(const Edge& via, std::int64_t offset, std::int64_t by
   if (bytes == 0) {
     return Status();
   }
-  constexpr RequestFlags kPlain = kRequestMayUnmap | kRequestWriteUnchanged;
-  if (!is_simple(offset, bytes) || detects_zeroes(flags) || hears_debug_events_ ||
-      (flags & ~(kPlain | driver_->supported_write_flags())) != 0) {
+  if (!is_simple(offset, bytes) || !is_plain_write(flags)) {
     return write_slow(offset, bytes, data, flags);
   }
   check_write_threshold(offset, bytes);
@@ -39,6 +37,12 @@ Task<Status> Node::pwritev(const Edge& via, std::int64_t offset, std::int64_t by
     return status;
   }
   return finish_write(std::move(io), offset, bytes);
+}
+
+bool Node::is_plain_write(RequestFlags flags) const {
+  constexpr RequestFlags kPlain = kRequestMayUnmap | kRequestWriteUnchanged;
+  return !detects_zeroes(flags) && !hears_debug_events_ &&
+         (flags & ~(kPlain | driver_->supported_write_flags())) == 0;
 }
 
 bool Node::detects_zeroes(RequestFlags flags) const {

@@ -12,12 +12,14 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "aio/context.hpp"
 #include "aio/sync.hpp"
 #include "aio/task.hpp"
+#include "block/direct-transfer.hpp"
 #include "block/dirty-bitmap.hpp"
 #include "block/driver.hpp"
 #include "block/flags.hpp"
@@ -191,6 +193,11 @@ class Node {
   aio::Task<Status> pwrite_zeroes(const Edge& via, std::int64_t offset, std::int64_t bytes,
                                   RequestFlags flags);
   aio::Task<Status> pdiscard(const Edge& via, std::int64_t offset, std::int64_t bytes);
+  // node-direct.cpp: of a DirectTransfer
+  /// What becomes of it here; of a write, its flags are then those that go further.
+  DirectStep direct_step(const Edge& via, Transfer& transfer) const;
+  void begin_direct(const Transfer& transfer, std::optional<TrackedRequest>& tracked);
+  void end_direct(bool is_write, const Status& status, std::optional<TrackedRequest>& tracked);
   // node-copy.cpp
   /// Of this node, the source: from the user of both ends, or from the source's parent.
   aio::Task<Status> copy_range_from(CopyRange copy);
@@ -280,6 +287,8 @@ class Node {
   aio::Task<std::int64_t> bytes_to_copy(std::int64_t offset, std::int64_t bytes);
   aio::Task<Status> copy_up(std::int64_t offset, const aio::AlignedBuffer& buffer);
   // node-write.cpp
+  /// The driver can have a simple write with these flags as it is.
+  bool is_plain_write(RequestFlags flags) const;
   /// Such a write becomes a zero-write if it, with its padding, is all zeroes (RW-14).
   bool detects_zeroes(RequestFlags flags) const;
   aio::Task<Status> finish_write(aio::Task<Status> io, std::int64_t offset, std::int64_t bytes);

@@ -10,6 +10,7 @@
 #include "accounting/block-stats.hpp"
 #include "aio/memory.hpp"
 #include "aio/runnable.hpp"
+#include "block/direct-transfer.hpp"
 #include "block/error-report.hpp"
 #include "block/flags.hpp"
 #include "block/status.hpp"
@@ -81,6 +82,8 @@ struct Request : throttle::Waiter {
   iovec single{};                  // used when `vector` is empty
   std::vector<iovec> vector;
   std::shared_ptr<aio::MemoryRegion> region;  // set when all of `single` lies in it
+
+  DirectTransfer direct;
 
   /// As what the backend accounts it; kNone: not at all. Back to kNone once it is accounted.
   accounting::AccountType account = accounting::AccountType::kNone;

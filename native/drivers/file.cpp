@@ -51,16 +51,35 @@ Task<Status> FileDriver::pwritev(std::int64_t offset, std::int64_t bytes, IoView
   return needs_bounce(data) ? write_bounced(offset, bytes, data) : write(offset, bytes, data);
 }
 
+block::DirectStep FileDriver::direct_step(const block::Transfer& transfer) const {
+  if (needs_bounce(transfer.data)) {
+    return {};
+  }
+  return {block::Passage::kHere, nullptr, transfer.offset};
+}
+
+void FileDriver::start_direct(const block::Transfer& transfer, block::DirectTransfer& direct) {
+  direct.enqueue(engine(), file_, transfer);
+}
+
+Task<Status> FileDriver::finish_direct(const block::Transfer& transfer, std::int64_t result) {
+  return transfer.is_write ? finish_write(transfer.offset, transfer.bytes, transfer.data, result)
+                           : finish_read(transfer.offset, transfer.bytes, transfer.data, result);
+}
+
 Task<Status> FileDriver::read(std::int64_t offset, std::int64_t bytes, IoView data) {
   IoAwaiter op(engine(), IoOpcode::kRead, file_, data.iov, data.count, offset, data.region);
   const std::int64_t result = co_await op;
   if (result == bytes) {
     co_return Status();
   }
-  if (must_linearize(data, bytes, result)) {
-    co_return co_await read_bounced(offset, bytes, data);
-  }
-  co_return co_await read_rest(offset, bytes, data, result);
+  co_return co_await finish_read(offset, bytes, data, result);
+}
+
+Task<Status> FileDriver::finish_read(std::int64_t offset, std::int64_t bytes, IoView data,
+                                     std::int64_t result) {
+  return must_linearize(data, bytes, result) ? read_bounced(offset, bytes, data)
+                                             : read_rest(offset, bytes, data, result);
 }
 
 // Everything but a full transfer: interrupted, partial, or at the end of the file.
@@ -100,10 +119,13 @@ Task<Status> FileDriver::write(std::int64_t offset, std::int64_t bytes, IoView d
   if (result == bytes) {
     co_return Status();
   }
-  if (must_linearize(data, bytes, result)) {
-    co_return co_await write_bounced(offset, bytes, data);
-  }
-  co_return co_await write_rest(offset, bytes, data, result);
+  co_return co_await finish_write(offset, bytes, data, result);
+}
+
+Task<Status> FileDriver::finish_write(std::int64_t offset, std::int64_t bytes, IoView data,
+                                      std::int64_t result) {
+  return must_linearize(data, bytes, result) ? write_bounced(offset, bytes, data)
+                                             : write_rest(offset, bytes, data, result);
 }
 
 // A write that made progress goes on until the kernel says why it stopped. One without progress has

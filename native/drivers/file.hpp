@@ -43,6 +43,10 @@ class FileDriver : public block::Driver {
                                   block::RequestFlags flags) override;
   aio::Task<block::Status> pwritev(std::int64_t offset, std::int64_t bytes, block::IoView data,
                                    block::RequestFlags flags) override;
+  block::DirectStep direct_step(const block::Transfer& transfer) const override;
+  void start_direct(const block::Transfer& transfer, block::DirectTransfer& direct) override;
+  aio::Task<block::Status> finish_direct(const block::Transfer& transfer,
+                                         std::int64_t result) override;
   aio::Task<block::Status> pwrite_zeroes(std::int64_t offset, std::int64_t bytes,
                                          block::RequestFlags flags) override;
   aio::Task<block::Status> copy_range_from(block::CopyRange copy) override;
@@ -136,6 +140,11 @@ class FileDriver : public block::Driver {
   /// Whether what became of a transfer says that it is to be done in one piece of memory.
   bool must_linearize(const block::IoView& data, std::int64_t bytes, std::int64_t result);
   aio::Task<block::Status> read(std::int64_t offset, std::int64_t bytes, block::IoView data);
+  /// After an operation that did not do all.
+  aio::Task<block::Status> finish_read(std::int64_t offset, std::int64_t bytes, block::IoView data,
+                                       std::int64_t result);
+  aio::Task<block::Status> finish_write(std::int64_t offset, std::int64_t bytes, block::IoView data,
+                                        std::int64_t result);
   aio::Task<block::Status> read_rest(std::int64_t offset, std::int64_t bytes, block::IoView data,
                                      std::int64_t first_result);
   aio::Task<block::Status> write(std::int64_t offset, std::int64_t bytes, block::IoView data);

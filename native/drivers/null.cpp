@@ -57,6 +57,20 @@ Task<Status> NullDriver::pwritev(std::int64_t /*offset*/, std::int64_t /*bytes*/
   return answer();
 }
 
+block::DirectStep NullDriver::direct_step(const block::Transfer& transfer) const {
+  if (latency_ns_ == 0) {
+    return {};
+  }
+  return {block::Passage::kHere, nullptr, transfer.offset};
+}
+
+void NullDriver::start_direct(const block::Transfer& transfer, block::DirectTransfer& direct) {
+  if (read_zeroes_ && !transfer.is_write) {
+    block::zero_range(transfer.data, 0, static_cast<std::size_t>(transfer.bytes));
+  }
+  direct.sleep_until(*context_, context_->clock().now() + latency_ns_);
+}
+
 Task<block::BlockStatus> NullDriver::block_status(bool /*want_zero*/, std::int64_t offset,
                                                   std::int64_t bytes) {
   block::BlockStatus status;

@@ -30,6 +30,8 @@ class NullDriver final : public block::Driver {
                                   block::RequestFlags flags) override;
   aio::Task<block::Status> pwritev(std::int64_t offset, std::int64_t bytes, block::IoView data,
                                    block::RequestFlags flags) override;
+  block::DirectStep direct_step(const block::Transfer& transfer) const override;
+  void start_direct(const block::Transfer& transfer, block::DirectTransfer& direct) override;
   aio::Task<block::Status> flush_to_disk() override { return answer(); }
   bool is_protocol() const override { return true; }
   aio::Task<block::BlockStatus> block_status(bool want_zero, std::int64_t offset,

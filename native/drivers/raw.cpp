@@ -130,6 +130,16 @@ Task<Status> RawDriver::write_told(std::int64_t offset, std::int64_t bytes, bloc
   co_return co_await child_->node->pwritev(*child_, offset, bytes, data, flags);
 }
 
+// One that is refused, told of or looked at goes the long way.
+block::DirectStep RawDriver::direct_step(const block::Transfer& transfer) const {
+  const bool looks = transfer.is_write && !foreign_.empty() && transfer.offset < block::kSectorSize;
+  if (looks || child_->node->hears_debug_events() ||
+      check_window(transfer.offset, transfer.bytes, -EINVAL) != 0) {
+    return {};
+  }
+  return {block::Passage::kChild, child_, transfer.offset + window_.offset};
+}
+
 Task<Status> RawDriver::pwrite_zeroes(std::int64_t offset, std::int64_t bytes,
                                       block::RequestFlags flags) {
   if (int error = check_window(offset, bytes, -ENOSPC); error != 0) {

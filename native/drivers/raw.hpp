@@ -30,6 +30,7 @@ class RawDriver final : public block::FilterDriver {
                                   block::RequestFlags flags) override;
   aio::Task<block::Status> pwritev(std::int64_t offset, std::int64_t bytes, block::IoView data,
                                    block::RequestFlags flags) override;
+  block::DirectStep direct_step(const block::Transfer& transfer) const override;
   aio::Task<block::Status> pwrite_zeroes(std::int64_t offset, std::int64_t bytes,
                                          block::RequestFlags flags) override;
   aio::Task<block::Status> copy_range_from(block::CopyRange copy) override;

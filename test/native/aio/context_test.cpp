@@ -400,7 +400,7 @@ TEST_CASE("PLUG-13: what the items of a turn enqueue is handed over together, pl
     std::vector<Enqueuer> items(3);
     for (Enqueuer& item : items) {
       item.engine = f.engine;
-      item.op.waiter = std::noop_coroutine();
+      item.op.done = [](IoOp*) {};
       item.run = [](Runnable* self) {
         auto* enqueuer = static_cast<Enqueuer*>(self);
         enqueuer->engine->enqueue(&enqueuer->op);

@@ -1,0 +1,91 @@
+#include "block/direct-transfer.hpp"
+
+#include "block/node.hpp"
+
+namespace blk::block {
+
+// How many nodes it passes, each with what it is asked for; 0 when that takes coroutines.
+std::size_t DirectTransfer::find_way(const Edge& root, std::array<Transfer, kMaxNodes>& way) {
+  const Edge* via = &root;
+  for (std::size_t index = 0; index < kMaxNodes; ++index) {
+    hops_[index].node = via->node.get();
+    const DirectStep step = via->node->direct_step(*via, way[index]);
+    if (step.passage == Passage::kHere) {
+      return index + 1;
+    }
+    if (step.passage == Passage::kCoroutine || index + 1 == kMaxNodes) {
+      break;
+    }
+    way[index + 1] = way[index];
+    way[index + 1].offset = step.offset;
+    via = step.child;
+  }
+  return 0;
+}
+
+bool DirectTransfer::try_start(const Edge& root, Transfer transfer, Request& request, Done done) {
+  std::array<Transfer, kMaxNodes> way;
+  way[0] = transfer;
+  nodes_ = find_way(root, way);
+  if (nodes_ == 0) {
+    return false;
+  }
+  is_write_ = transfer.is_write;
+  request_ = &request;
+  done_ = done;
+  for (std::size_t index = 0; index < nodes_; ++index) {
+    hops_[index].node->begin_direct(way[index], hops_[index].tracked);
+  }
+  hops_[nodes_ - 1].node->driver().start_direct(way[nodes_ - 1], *this);
+  return true;
+}
+
+void DirectTransfer::enqueue(aio::Engine& engine, aio::File& file, const Transfer& transfer) {
+  auto& operation = carrier_.emplace<Operation>(*this);
+  operation.opcode = transfer.is_write ? aio::IoOpcode::kWrite : aio::IoOpcode::kRead;
+  operation.file = &file;
+  operation.iov = transfer.data.iov;
+  operation.iovcnt = transfer.data.count;
+  operation.region = transfer.data.region;
+  operation.offset = transfer.offset;
+  operation.done = [](aio::IoOp* op) {
+    auto* self = static_cast<Operation*>(op);
+    self->owner.ended(*self);
+  };
+  engine.enqueue(&operation);
+}
+
+void DirectTransfer::sleep_until(aio::AioContext& context, aio::Nanoseconds deadline) {
+  context.timers().arm(carrier_.emplace<Sleep>(*this), deadline);
+}
+
+void DirectTransfer::ended(const Operation& operation) {
+  const TrackedRequest& tracked = *hops_[nodes_ - 1].tracked;
+  if (operation.result == tracked.bytes()) {
+    end(Status());
+    return;
+  }
+  Transfer transfer;
+  transfer.is_write = is_write_;
+  transfer.offset = tracked.offset();
+  transfer.bytes = tracked.bytes();
+  transfer.data = IoView(operation.iov, operation.iovcnt, operation.region);
+  finish(transfer, operation.result);
+}
+
+// Interrupted, partial, refused, or at the end of the file.
+aio::Detached DirectTransfer::finish(Transfer transfer, std::int64_t result) {
+  const Status status = co_await hops_[nodes_ - 1].node->driver().finish_direct(transfer, result);
+  end(status);
+}
+
+void DirectTransfer::end(Status status) {
+  for (std::size_t index = nodes_; index-- > 0;) {
+    Hop& hop = hops_[index];
+    status = status.at(hop.node->id());
+    hop.node->end_direct(is_write_, status, hop.tracked);
+  }
+  done_(*request_, status);
+}
+
+}  // namespace blk::block
