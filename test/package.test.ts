@@ -2,14 +2,15 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { foreignEnv } from './support/tools';
 
 const root = join(__dirname, '..');
 
 /** Runs a CommonJS program that resolves the package as its users do, and parses what it prints. */
-async function consumer(program: string, env: NodeJS.ProcessEnv = {}): Promise<unknown> {
+async function consumer(program: string, env = process.env): Promise<unknown> {
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', program], {
     cwd: root,
-    env: { ...process.env, ...env },
+    env,
   });
   return JSON.parse(stdout);
 }
@@ -42,7 +43,7 @@ describe('package', () => {
     const folder = join(root, 'no-such-folder');
     const message = await consumer(
       `try { require('block-backend'); } catch (error) { console.log(JSON.stringify(error.message)); }`,
-      { BLOCK_BACKEND_PREBUILD: folder },
+      { ...process.env, BLOCK_BACKEND_PREBUILD: folder },
     );
     expect(message).toBe(
       `block-backend: cannot load the native addon: BLOCK_BACKEND_PREBUILD names ${folder}, ` +
@@ -52,7 +53,8 @@ describe('package', () => {
   });
 
   test('package: the tarball has what users need, no install script and nothing else', async () => {
-    const result = await consumer(`
+    const result = await consumer(
+      `
       Promise.all([
         import('./scripts/pack/contents.mjs'),
         import('./scripts/pack/project.mjs'),
@@ -68,7 +70,9 @@ describe('package', () => {
           fit: releaseFindings({ version: '1.2.3', repository: 'x' }, 'v1.2.3'),
         }));
       });
-    `);
+    `,
+      foreignEnv(),
+    );
     expect(result).toEqual({
       findings: [],
       spoilt: 6,

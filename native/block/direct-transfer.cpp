@@ -4,29 +4,26 @@
 
 namespace blk::block {
 
-// How many nodes it passes, each with what it is asked for; 0 when that takes coroutines.
-std::size_t DirectTransfer::find_way(const Edge& root, std::array<Transfer, kMaxNodes>& way) {
+// How many nodes it passes, to the last of which `transfer` has come then; 0 when that takes
+// coroutines.
+std::size_t DirectTransfer::find_way(const Edge& root, Transfer& transfer) {
   const Edge* via = &root;
   for (std::size_t index = 0; index < kMaxNodes; ++index) {
-    hops_[index].node = via->node.get();
-    const DirectStep step = via->node->direct_step(*via, way[index]);
-    if (step.passage == Passage::kHere) {
-      return index + 1;
+    Node& node = *via->node;
+    hops_[index].node = &node;
+    hops_[index].offset = transfer.offset;
+    const DirectStep step = node.direct_step(*via, transfer);
+    if (step.passage != Passage::kChild) {
+      return step.passage == Passage::kHere ? index + 1 : 0;
     }
-    if (step.passage == Passage::kCoroutine || index + 1 == kMaxNodes) {
-      break;
-    }
-    way[index + 1] = way[index];
-    way[index + 1].offset = step.offset;
+    transfer.offset = step.offset;
     via = step.child;
   }
   return 0;
 }
 
-bool DirectTransfer::try_start(const Edge& root, Transfer transfer, Request& request, Done done) {
-  std::array<Transfer, kMaxNodes> way;
-  way[0] = transfer;
-  nodes_ = find_way(root, way);
+bool DirectTransfer::try_start(const Edge& root, Transfer& transfer, Request& request, Done done) {
+  nodes_ = find_way(root, transfer);
   if (nodes_ == 0) {
     return false;
   }
@@ -34,9 +31,10 @@ bool DirectTransfer::try_start(const Edge& root, Transfer transfer, Request& req
   request_ = &request;
   done_ = done;
   for (std::size_t index = 0; index < nodes_; ++index) {
-    hops_[index].node->begin_direct(way[index], hops_[index].tracked);
+    Hop& hop = hops_[index];
+    hop.node->begin_direct(is_write_, hop.offset, transfer.bytes, hop.tracked);
   }
-  hops_[nodes_ - 1].node->driver().start_direct(way[nodes_ - 1], *this);
+  hops_[nodes_ - 1].node->driver().start_direct(transfer, *this);
   return true;
 }
 

@@ -29,7 +29,7 @@ class Node;
 struct Edge;
 struct Request;
 
-/// A read or write of one node.
+/// A read or write, as the node sees it that it has come to.
 struct Transfer {
   bool is_write = false;
   std::int64_t offset = 0;
@@ -61,7 +61,7 @@ class DirectTransfer {
 
   /// False: nothing has happened. True: it is under way, and `done` will be called once for
   /// `request`, never from inside of this call.
-  bool try_start(const Edge& root, Transfer transfer, Request& request, Done done);
+  bool try_start(const Edge& root, Transfer& transfer, Request& request, Done done);
 
   // --- for start_direct() of the last driver: one of the two, once
   /// The engine carries it out. What it does not do whole goes to Driver::finish_direct().
@@ -75,6 +75,7 @@ class DirectTransfer {
 
   struct Hop {
     Node* node = nullptr;
+    std::int64_t offset = 0;
     std::optional<TrackedRequest> tracked;
   };
   struct Operation : aio::IoOp {
@@ -88,7 +89,7 @@ class DirectTransfer {
     DirectTransfer& owner;
   };
 
-  std::size_t find_way(const Edge& root, std::array<Transfer, kMaxNodes>& way);
+  std::size_t find_way(const Edge& root, Transfer& transfer);
   void ended(const Operation& operation);
   aio::Detached finish(Transfer transfer, std::int64_t result);
   void end(Status status);

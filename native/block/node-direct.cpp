@@ -5,32 +5,33 @@
 namespace blk::block {
 
 // The conditions under which preadv() and pwritev() do nothing but ask the driver. What they refuse
-// goes there, too, to be refused.
+// goes there, too, to be refused. A simple request ends inside the node: so its range is valid, and
+// no write grows the node.
 DirectStep Node::direct_step(const Edge& via, Transfer& transfer) const {
-  const auto& [is_write, offset, bytes, data, flags] = transfer;
-  if (bytes == 0 || !check_transfer(offset, bytes).ok() || !is_simple(offset, bytes)) {
+  if (transfer.bytes <= 0 || transfer.offset < 0 || !is_simple(transfer.offset, transfer.bytes) ||
+      ejected_.load(relaxed)) {
     return {};
   }
-  if (!is_write) {
-    const bool copies = options_.state.copy_on_read || (flags & kCopyingFlags) != 0;
-    return copies ? DirectStep() : driver_->direct_step(transfer);
-  }
-  if (!check_writable(via, flags).ok() || !check_growth(via, offset, bytes).ok() ||
-      !is_plain_write(flags)) {
+  if (transfer.is_write) {
+    if (!check_writable(via, transfer.flags).ok() || !is_plain_write(transfer.flags)) {
+      return {};
+    }
+    transfer.flags &= driver_->supported_write_flags();
+  } else if (options_.state.copy_on_read || (transfer.flags & kCopyingFlags) != 0) {
     return {};
   }
-  transfer.flags &= driver_->supported_write_flags();
   return driver_->direct_step(transfer);
 }
 
-void Node::begin_direct(const Transfer& transfer, std::optional<TrackedRequest>& tracked) {
-  if (transfer.is_write) {
-    check_write_threshold(transfer.offset, transfer.bytes);
+void Node::begin_direct(bool is_write, std::int64_t offset, std::int64_t bytes,
+                        std::optional<TrackedRequest>& tracked) {
+  if (is_write) {
+    check_write_threshold(offset, bytes);
   }
   count();
   // No frame: drivers that only shift make no requests of their own, so none is inside of this one.
-  tracked.emplace(tracker_, nullptr, transfer.is_write ? TrackedType::kWrite : TrackedType::kRead,
-                  transfer.offset, transfer.bytes);
+  tracked.emplace(tracker_, nullptr, is_write ? TrackedType::kWrite : TrackedType::kRead, offset,
+                  bytes);
 }
 
 void Node::end_direct(bool is_write, const Status& status, std::optional<TrackedRequest>& tracked) {

@@ -196,7 +196,8 @@ class Node {
   // node-direct.cpp: of a DirectTransfer
   /// What becomes of it here; of a write, its flags are then those that go further.
   DirectStep direct_step(const Edge& via, Transfer& transfer) const;
-  void begin_direct(const Transfer& transfer, std::optional<TrackedRequest>& tracked);
+  void begin_direct(bool is_write, std::int64_t offset, std::int64_t bytes,
+                    std::optional<TrackedRequest>& tracked);
   void end_direct(bool is_write, const Status& status, std::optional<TrackedRequest>& tracked);
   // node-copy.cpp
   /// Of this node, the source: from the user of both ends, or from the source's parent.
@@ -264,7 +265,7 @@ class Node {
   /// driver can have it as it is.
   bool is_simple(std::int64_t offset, std::int64_t bytes) const {
     return is_request_aligned(offset, bytes) && bytes <= transfer_limit_ &&
-           offset + bytes <= length() && !tracker_.has_serialising();
+           offset <= length() - bytes && !tracker_.has_serialising();
   }
   Status check_range(std::int64_t offset, std::int64_t bytes) const;
   Status check_transfer(std::int64_t offset, std::int64_t bytes) const;

@@ -28,15 +28,22 @@ class TrackedRequest {
   std::int64_t offset() const { return offset_; }
   std::int64_t bytes() const { return bytes_; }
 
-  /// From now on no overlapping request runs beside this one; the range is widened to `alignment`.
-  void make_serialising(std::int64_t alignment);
-  bool is_serialising() const { return serialising_; }
+  /// From now on no overlapping request runs beside this one; the range is widened to whole
+  /// units, a power of two.
+  void make_serialising(std::int64_t unit);
+  bool is_serialising() const { return unit_ != 0; }
 
  private:
   friend class RequestTracker;
 
-  bool overlaps(std::int64_t offset, std::int64_t bytes) const {
-    return offset < overlap_offset_ + overlap_bytes_ && overlap_offset_ < offset + bytes;
+  /// What others must not touch: the range, or the units that a serialising one lies in.
+  std::int64_t start() const { return unit_ == 0 ? offset_ : offset_ & ~(unit_ - 1); }
+  std::int64_t end() const {
+    const std::int64_t end = offset_ + bytes_;
+    return unit_ == 0 ? end : (end + unit_ - 1) & ~(unit_ - 1);
+  }
+  bool overlaps(const TrackedRequest& other) const {
+    return other.start() < end() && start() < other.end();
   }
 
   RequestTracker& tracker_;
@@ -44,11 +51,9 @@ class TrackedRequest {
   TrackedRequest* previous_ = nullptr;
   TrackedRequest* next_ = nullptr;
   TrackedType type_;
-  bool serialising_ = false;
   std::int64_t offset_;
   std::int64_t bytes_;
-  std::int64_t overlap_offset_;
-  std::int64_t overlap_bytes_;
+  std::int64_t unit_ = 0;  // of a serialising one: a power of two
   TrackedRequest* waiting_for_ = nullptr;
   aio::WaitQueue waiters_;
 };
@@ -79,5 +84,32 @@ class RequestTracker {
   TrackedRequest* first_ = nullptr;
   std::uint32_t serialising_ = 0;
 };
+
+inline TrackedRequest::TrackedRequest(RequestTracker& tracker, const aio::Frame* frame,
+                                      TrackedType type, std::int64_t offset, std::int64_t bytes)
+    : tracker_(tracker),
+      frame_(frame),
+      next_(tracker.first_),
+      type_(type),
+      offset_(offset),
+      bytes_(bytes) {
+  if (next_ != nullptr) {
+    next_->previous_ = this;
+  }
+  tracker.first_ = this;
+}
+
+inline TrackedRequest::~TrackedRequest() {
+  if (is_serialising()) {
+    --tracker_.serialising_;
+  }
+  (previous_ != nullptr ? previous_->next_ : tracker_.first_) = next_;
+  if (next_ != nullptr) {
+    next_->previous_ = previous_;
+  }
+  if (!waiters_.empty()) {
+    waiters_.wake_all(*tracker_.context_);
+  }
+}
 
 }  // namespace blk::block

@@ -86,7 +86,8 @@ describe('npm run bench', () => {
     });
   });
 
-  test.each(['backend', 'disk', 'request'])(
+  // An instrumented process has memory of another size, and V8's own is taken for leaked at its exit.
+  (plain ? test : test.skip).each(['backend', 'disk', 'request'])(
     'bench: the memory of a %s is measured',
     async (what) => {
       const options = { nodeOptions: ['--expose-gc'] };

@@ -43,7 +43,8 @@ describe('top', () => {
     disk.ioLimitsEnable('drive0');
     disk.setIoLimits({ 'iops-total': 1 });
     const buffer = disk.allocate(4096);
-    const reads = [disk.pread(0, buffer), disk.pread(0, buffer), disk.pread(0, buffer)];
+    // Enough for a minute, in which even an instrumented `blk` has started.
+    const reads = Array.from({ length: 60 }, () => disk.pread(0, buffer));
     const { stdout } = await blk([
       'top',
       monitor().path,
