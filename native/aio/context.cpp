@@ -1,6 +1,9 @@
 #include "aio/context.hpp"
 
+#include <algorithm>
 #include <utility>
+
+#include "aio/poll-window.hpp"
 
 namespace blk::aio {
 
@@ -10,7 +13,7 @@ AioContext::AioContext(std::unique_ptr<Engine> engine, const Clock& clock)
 void AioContext::post(Runnable* item) {
   // Only the first of a batch wakes the home: it takes all there is, and a later item finds the
   // inbox either still full (that wake-up is under way) or empty.
-  if (inbox_.push(item)) {
+  if (inbox_.push(item) && !polling_.load()) {
     engine_->wake();
   }
 }
@@ -23,18 +26,18 @@ void AioContext::schedule(Runnable* item) {
   }
 }
 
-bool AioContext::turn() {
+bool AioContext::turn(int rounds_allowed) {
   const bool nested = std::exchange(in_turn_, true);
   read_clock();
   int rounds = 0;
-  while (rounds < kMaxRounds && run_round()) {
+  while (rounds < rounds_allowed && run_round()) {
     ++rounds;
   }
   // What the last round resumed may have queued more operations. They must not wait for a turn that
   // nothing would cause.
   submit();
   in_turn_ = nested;
-  return rounds == kMaxRounds;
+  return rounds == rounds_allowed;
 }
 
 bool AioContext::run_round() {
@@ -57,7 +60,7 @@ bool AioContext::run_round() {
 // Runs what is ready now. What that schedules waits for the next round, so that the engine gets
 // its turn in between.
 bool AioContext::run_ready() {
-  const std::size_t count = ready_.size();
+  const std::size_t count = std::min(ready_.size(), round_limit_);
   for (std::size_t left = count; left > 0; --left) {
     Runnable* item = ready_.pop_front();
     if (item == nullptr) {
@@ -73,6 +76,24 @@ void AioContext::resume_done() {
   while (IoOp* op = done_.pop_front()) {
     op->done(op);
   }
+}
+
+bool AioContext::poll_until(Nanoseconds end) {
+  if (!engine_->tells_news()) {
+    return false;
+  }
+  const auto is_there = [this] { return has_ready() || engine_->has_news(); };
+  polling_.store(true);
+  bool found = is_there();
+  while (!found && clock_.now() < end) {
+    for (int looks = 0; looks < kLooks && !found; ++looks) {
+      relax();
+      found = is_there();
+    }
+  }
+  polling_.store(false);
+  // Once more: what was posted before that did not ring.
+  return found || is_there();
 }
 
 bool AioContext::break_deadlock() {

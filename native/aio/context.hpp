@@ -11,6 +11,7 @@
 // Order: what one thread posts runs in that order; a turn takes the inbox before the ready queue.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -59,7 +60,10 @@ class AioContext {
   /// when kMaxRounds did not suffice, so the home must call again before it sleeps. A turn answers
   /// every wake-up that came before or during it: whatever else a home goes by (a stop flag) must
   /// be looked at after the turn, like has_ready(), or a wake-up for it is slept through.
-  bool turn();
+  bool turn(int rounds = kMaxRounds);
+  /// So many items run before operations are handed over and results told: results of the first
+  /// are on their way while later ones are under way.
+  void set_round_limit(std::size_t items) { round_limit_ = items; }
   /// Hands enqueued operations to the kernel or workers without running anything; while plugged
   /// only once there are many.
   void submit() {
@@ -84,6 +88,9 @@ class AioContext {
   /// Hands over whatever is held.
   void release() { engine_->submit(); }
 
+  /// Looks for work until `end`, without a system call; true when there is some. While it looks,
+  /// whoever posts need not wake it. For a home that is a thread of its own.
+  bool poll_until(Nanoseconds end);
   /// True when something is ready now, so that a home must not sleep.
   bool has_ready() const { return !ready_.empty() || !inbox_.empty(); }
   ScriptWaits& script_waits() { return script_waits_; }
@@ -111,6 +118,8 @@ class AioContext {
   /// A request that goes from operation to operation (a split write, a read-modify-write) advances
   /// one operation a round; eight rounds keep such a chain from monopolising the loop.
   static constexpr int kMaxRounds = 8;
+  /// Between two readings of the clock while looking for work.
+  static constexpr int kLooks = 16;
 
   /// So many in flight are handed over in spite of plugs (PLUG-4).
   static constexpr std::size_t kPlugLimit = 128;
@@ -132,6 +141,8 @@ class AioContext {
   IntrusiveList<Runnable> ready_;
   IntrusiveList<IoOp> done_;
   ScriptWaits script_waits_;
+  std::atomic<bool> polling_{false};
+  std::size_t round_limit_ = SIZE_MAX;
   bool in_turn_ = false;
   bool closing_ = false;
   std::uint32_t plugs_ = 0;

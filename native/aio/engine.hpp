@@ -88,6 +88,10 @@ class Engine {
   /// Blocks until an operation finished, wake() was called, or `deadline` (kNever: no limit)
   /// passed. May return early for no reason. Submits first.
   virtual void wait(Nanoseconds deadline) = 0;
+  /// Without a system call: reap() would find something.
+  virtual bool has_news() const { return false; }
+  /// has_news() tells of everything that is under way.
+  virtual bool tells_news() const { return in_flight() == 0; }
   /// Any thread: ends a wait(), and makes poll_fd() readable.
   virtual void wake() = 0;
   /// Readable when reap() may find something or wake() was called; -1 for a virtual home.

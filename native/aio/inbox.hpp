@@ -18,12 +18,14 @@ class Inbox {
     Runnable* head = head_.load(std::memory_order_relaxed);
     do {
       item->next = head;
-    } while (!head_.compare_exchange_weak(head, item, std::memory_order_release,
+    } while (!head_.compare_exchange_weak(head, item, std::memory_order_seq_cst,
                                           std::memory_order_relaxed));
     return head == nullptr;
   }
 
-  bool empty() const { return head_.load(std::memory_order_relaxed) == nullptr; }
+  /// Sequentially consistent, like push(): a consumer that stops looking and then asks, and a
+  /// producer that pushes and then asks whether it is looked for, do not miss each other.
+  bool empty() const { return head_.load() == nullptr; }
 
   /// Consumer only. Appends everything pushed so far to `out`, oldest first.
   void take(IntrusiveList<Runnable>& out) {

@@ -65,12 +65,13 @@ void IoThread::main() {
     return;
   }
   context_ = std::make_unique<AioContext>(std::move(engine), clock_);
+  context_->set_round_limit(kRoundLimit);
   enter(kRunning);
   while (state_.load(std::memory_order_acquire) == kRunning) {
     // The state again: the turn may have answered the very wake-up that came with stop().
     if (!turn() && state_.load(std::memory_order_acquire) == kRunning &&
         !context_->break_deadlock()) {
-      context_->engine().wait(context_->next_deadline());
+      wait();
     }
   }
   wind_down();
@@ -79,11 +80,21 @@ void IoThread::main() {
 
 // True when there is more to do at once, so that the thread must not sleep.
 bool IoThread::turn() {
-  const bool more = context_->turn();
+  const bool more = context_->turn(1);
   if (after_turn_ != nullptr) {
     after_turn_(owner_);
   }
   return more || context_->has_ready();
+}
+
+void IoThread::wait() {
+  const Nanoseconds began = clock_.now();
+  const Nanoseconds deadline = context_->next_deadline();
+  const Nanoseconds window = poll_window_.length();
+  if (window == 0 || !context_->poll_until(std::min(began + window, deadline))) {
+    context_->engine().wait(deadline);
+  }
+  poll_window_.learn(clock_.now() - began);
 }
 
 // Cancelled operations are reaped and their coroutines resumed like any other, so that they clean

@@ -7,11 +7,13 @@
 #include <thread>
 
 #include "aio/context.hpp"
+#include "aio/poll-window.hpp"
 #include "aio/probe.hpp"
 
 namespace blk::aio {
 
-/// Runs turns and sleeps in the engine in between; with nothing to do it never wakes up.
+/// Runs turns and sleeps in the engine in between, after it has looked for work for a while if that
+/// paid lately; with nothing to do it never wakes up.
 class IoThread {
  public:
   /// Called on the thread after every turn, before it may sleep: the owner hands over what the
@@ -35,11 +37,17 @@ class IoThread {
   IoThread() = default;
   void main();
   bool turn();
+  void wait();
   void wind_down();
   void enter(int state);
   bool wait_while(int state, Nanoseconds deadline);
 
+  /// QEMU's default of poll-max-ns.
+  static constexpr Nanoseconds kPollMost = 32'768;
+  static constexpr std::size_t kRoundLimit = 8;
+
   std::unique_ptr<AioContext> context_;
+  PollWindow poll_window_{kPollMost};
   EngineReport report_;
   MonotonicClock clock_;
   std::string name_;

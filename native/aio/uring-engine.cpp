@@ -376,6 +376,11 @@ void UringEngine::run_task_work() {
   }
 }
 
+bool UringEngine::has_news() const {
+  return io_uring_cq_ready(&ring_) != 0 ||
+         (IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
 void UringEngine::consume() {
   unsigned head = 0;
   unsigned count = 0;

@@ -45,6 +45,8 @@ class UringEngine final : public Engine {
   bool has_unsubmitted() const override { return !queue_.empty() || !cancelling_.empty(); }
   void reap(IntrusiveList<IoOp>& done) override;
   void wait(Nanoseconds deadline) override;
+  bool has_news() const override;
+  bool tells_news() const override { return true; }
   void wake() override { doorbell_.ring(); }
   int poll_fd() const override { return ring_.ring_fd; }
   std::size_t in_flight() const override { return in_flight_; }

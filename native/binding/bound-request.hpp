@@ -17,6 +17,7 @@ struct BoundRequest : block::Request {
   HomedContext* home = nullptr;
   std::int32_t slot = 0;
   std::int32_t generation = 0;
+  bool remote = false;                   // its home is another thread
   bool uncount_before_callback = false;  // aborted requests (AIO-6)
   void* owner = nullptr;                 // of a synchronous request: who waits
   /// Keeps the memory of a vectored request (a plain one has `region`).

@@ -7,8 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "aio/clock.hpp"
 #include "aio/doorbell.hpp"
 #include "aio/list.hpp"
+#include "aio/poll-window.hpp"
 #include "aio/runnable.hpp"
 #include "block/node.hpp"
 
@@ -28,7 +30,12 @@ class Outbox final : public block::GraphListener {
     }
     ring();
   }
-  void ring() { doorbell_.ring(); }
+  /// Not while JavaScript looks by itself.
+  void ring() {
+    if (!watched_.load()) {
+      doorbell_.ring();
+    }
+  }
 
   // block::GraphListener
   void on_idle() override {
@@ -45,7 +52,7 @@ class Outbox final : public block::GraphListener {
   }
   void on_parked(int change) override {
     parked_.fetch_add(change);
-    ring();
+    doorbell_.ring();
   }
   void on_warning(std::uint32_t node_id, block::Warning what) override {
     {
@@ -85,6 +92,8 @@ class Outbox final : public block::GraphListener {
   };
 
   // JavaScript thread
+  /// Looks until `end` whether there is something to tell. While it looks nobody rings for that.
+  void watch_until(const aio::Clock& clock, aio::Nanoseconds end);
   /// Before looking: whatever is put in later rings again.
   void answer() { doorbell_.answer(true); }
   void take(aio::IntrusiveList<aio::Runnable>& finished, News& news) {
@@ -111,21 +120,40 @@ class Outbox final : public block::GraphListener {
   /// It has taken effect (home thread).
   void release_done() {
     releases_.fetch_sub(1);
-    ring();
+    doorbell_.ring();
   }
   /// Some are still on their way: parked() is out of date.
   bool has_releases() const { return releases_.load() != 0; }
 
  private:
+  /// Between two readings of the clock.
+  static constexpr int kLooks = 16;
+
   aio::Doorbell doorbell_;
   std::mutex mutex_;
   aio::IntrusiveList<aio::Runnable> finished_;
   News news_;
   std::atomic<bool> has_mail_{false};
+  std::atomic<bool> watched_{false};
   std::atomic<bool> idle_{false};
   std::atomic<bool> asked_{false};
   std::atomic<int> parked_{0};
   std::atomic<int> releases_{0};
 };
+
+// Whoever takes what is there after the flag is down misses nothing: what was put in before did not
+// ring, and is found; what comes later rings.
+inline void Outbox::watch_until(const aio::Clock& clock, aio::Nanoseconds end) {
+  const auto is_there = [this] { return has_mail_.load() || idle_.load() || asked_.load(); };
+  watched_.store(true);
+  bool found = is_there();
+  while (!found && clock.now() < end) {
+    for (int looks = 0; looks < kLooks && !found; ++looks) {
+      aio::relax();
+      found = is_there();
+    }
+  }
+  watched_.store(false);
+}
 
 }  // namespace blk::binding

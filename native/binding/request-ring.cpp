@@ -132,6 +132,8 @@ void RequestRing::free(BoundRequest* request) {
 
 void RequestRing::add(BoundRequest* request) {
   ++outstanding_;
+  request->remote = request->home != nullptr && request->home->is_remote();
+  remote_ += request->remote ? 1 : 0;
   const auto slot = static_cast<std::size_t>(request->slot);
   if (slot >= by_slot_.size()) {
     by_slot_.resize(std::max<std::size_t>(slot + 1, by_slot_.size() * 2), nullptr);
@@ -188,6 +190,10 @@ std::uint32_t RequestRing::flush() {
       environment_.outbox().ring();
     }
     count = collect();
+    if (count == 0 && remote_ > 0) {
+      watch_outbox();
+      count = collect();
+    }
   }
   if (count == 0) {
     environment_.prepare_sleep(owes_completions());
@@ -195,6 +201,20 @@ std::uint32_t RequestRing::flush() {
     ++inline_flushes_;
   }
   return count;
+}
+
+// Results of an IOThread that come at once need neither its system call nor a turn of the loop.
+void RequestRing::watch_outbox() {
+  waits_since_ = clock_.now();
+  if (poll_window_.length() > 0) {
+    environment_.outbox().watch_until(clock_, waits_since_ + poll_window_.length());
+  }
+}
+
+void RequestRing::learn_wait() {
+  if (waits_since_ != 0 && completion_count_ > 0) {
+    poll_window_.learn(clock_.now() - std::exchange(waits_since_, 0));
+  }
 }
 
 // Completions that are delivered from inside flush() keep JavaScript from returning to the loop, so
@@ -247,6 +267,7 @@ void RequestRing::uncount_delivered() {
   std::uint32_t run = 0;
   while (auto* request = static_cast<BoundRequest*>(delivered_.pop_front())) {
     --outstanding_;
+    remote_ -= request->remote ? 1 : 0;
     if (request->backend != nullptr && !request->uncount_before_callback) {
       if (request->backend != backend && run > 0) {
         backend->uncount(run);
@@ -278,6 +299,7 @@ std::uint32_t RequestRing::collect() {
     write_completion(request);
     delivered_.push_back(request);
   }
+  learn_wait();
   return completion_count_;
 }
 

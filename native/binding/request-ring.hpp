@@ -16,6 +16,7 @@
 
 #include "aio/clock.hpp"
 #include "aio/list.hpp"
+#include "aio/poll-window.hpp"
 #include "aio/runnable.hpp"
 #include "binding/bound-request.hpp"
 #include "binding/outbox.hpp"
@@ -74,6 +75,9 @@ class RequestRing {
  private:
   static constexpr int kMaxInlineFlushes = 64;
   static constexpr aio::Nanoseconds kMaxInlineTime = 200'000;
+  /// Twice what an IOThread takes for the first results of a batch. No more: whatever else
+  /// JavaScript has to do waits meanwhile.
+  static constexpr aio::Nanoseconds kPollMost = 16'000;
 
   void start(BoundRequest* request);
   aio::Nanoseconds batch_time();
@@ -81,6 +85,8 @@ class RequestRing {
   std::int64_t run_prepared(BoundRequest* request);
 
   bool is_over_budget();
+  void watch_outbox();
+  void learn_wait();
   void ring_if_waiting();
   void uncount_delivered();
   std::uint32_t collect();
@@ -108,6 +114,12 @@ class RequestRing {
   std::size_t outstanding_ = 0;
 
   RequestPool pool_;
+
+  /// Requests at homes on other threads, from their submission until lib/ settled them.
+  std::size_t remote_ = 0;
+  aio::MonotonicClock clock_;
+  aio::PollWindow poll_window_{kPollMost};
+  aio::Nanoseconds waits_since_ = 0;  // for mail of other threads; 0: it does not
 
   int inline_flushes_ = 0;
   aio::Nanoseconds turn_start_ = 0;

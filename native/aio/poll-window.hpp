@@ -1,0 +1,45 @@
+// How long a thread looks for work before it sleeps, as long as that has paid lately.
+#pragma once
+
+#include <algorithm>
+
+#include "aio/clock.hpp"
+
+namespace blk::aio {
+
+/// To sleep and be woken takes both threads several microseconds. When what a thread waits for came
+/// soon the last times, it looks for a while; when it did not, not at all. The growth is that of
+/// QEMU's poll-max-ns, poll-grow and poll-shrink. One thread.
+class PollWindow {
+ public:
+  /// At most so long; 0: never.
+  explicit PollWindow(Nanoseconds most) : most_(most) {}
+
+  Nanoseconds length() const { return length_; }
+
+  /// It took so long until there was work, looked for or slept through.
+  void learn(Nanoseconds waited) {
+    if (waited > most_) {
+      length_ = 0;
+    } else if (waited > length_) {
+      length_ = std::min(length_ == 0 ? kFirst : length_ * 2, most_);
+    }
+  }
+
+ private:
+  static constexpr Nanoseconds kFirst = 4'000;
+
+  const Nanoseconds most_;
+  Nanoseconds length_ = 0;
+};
+
+/// Between two looks.
+inline void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace blk::aio
