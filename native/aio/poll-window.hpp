@@ -19,7 +19,7 @@ class PollWindow {
 
   /// It took so long until there was work, looked for or slept through.
   void learn(Nanoseconds waited) {
-    if (waited > most_) {
+    if (waited > most_ + kWakeUp) {
       length_ = 0;
     } else if (waited > length_) {
       length_ = std::min(length_ == 0 ? kFirst : length_ * 2, most_);
@@ -28,6 +28,8 @@ class PollWindow {
 
  private:
   static constexpr Nanoseconds kFirst = 4'000;
+  /// What was slept through came earlier by so much, on a machine with virtual processors.
+  static constexpr Nanoseconds kWakeUp = 60'000;
 
   const Nanoseconds most_;
   Nanoseconds length_ = 0;

@@ -180,17 +180,22 @@ void RequestRing::kick() {
 
 std::uint32_t RequestRing::flush() {
   uncount_delivered();
+  const bool has_new = header_->submitted > 0;
   ingest();
   std::uint32_t count = 0;
   if (is_over_budget()) {
     environment_.submit_contexts();
     ring_if_waiting();
+    if (has_new && remote_ > 0 && poll_window_.length() > 0) {
+      environment_.outbox().ring();  // the loop does not sleep for what comes soon
+    }
   } else {
     if (environment_.turn_contexts()) {
       environment_.outbox().ring();
     }
     count = collect();
-    if (count == 0 && remote_ > 0) {
+    // Without new requests this follows callbacks, and what they wake has not run yet.
+    if (count == 0 && has_new && remote_ > 0) {
       watch_outbox();
       count = collect();
     }

@@ -77,7 +77,7 @@ class RequestRing {
   static constexpr aio::Nanoseconds kMaxInlineTime = 200'000;
   /// Twice what an IOThread takes for the first results of a batch. No more: whatever else
   /// JavaScript has to do waits meanwhile.
-  static constexpr aio::Nanoseconds kPollMost = 16'000;
+  static constexpr aio::Nanoseconds kPollMost = 32'768;
 
   void start(BoundRequest* request);
   aio::Nanoseconds batch_time();
