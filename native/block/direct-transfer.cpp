@@ -6,12 +6,12 @@ namespace blk::block {
 
 // How many nodes it passes, to the last of which `transfer` has come then; 0 when that takes
 // coroutines.
-std::size_t DirectTransfer::find_way(const Edge& root, Transfer& transfer) {
+std::size_t DirectTransfer::find_way(const Edge& root, Transfer& transfer, Offsets& offsets) {
   const Edge* via = &root;
   for (std::size_t index = 0; index < kMaxNodes; ++index) {
     Node& node = *via->node;
     hops_[index].node = &node;
-    hops_[index].offset = transfer.offset;
+    offsets[index] = transfer.offset;
     const DirectStep step = node.direct_step(*via, transfer);
     if (step.passage != Passage::kChild) {
       return step.passage == Passage::kHere ? index + 1 : 0;
@@ -23,7 +23,8 @@ std::size_t DirectTransfer::find_way(const Edge& root, Transfer& transfer) {
 }
 
 bool DirectTransfer::try_start(const Edge& root, Transfer& transfer, Request& request, Done done) {
-  nodes_ = find_way(root, transfer);
+  Offsets offsets;
+  nodes_ = find_way(root, transfer, offsets);
   if (nodes_ == 0) {
     return false;
   }
@@ -32,7 +33,7 @@ bool DirectTransfer::try_start(const Edge& root, Transfer& transfer, Request& re
   done_ = done;
   for (std::size_t index = 0; index < nodes_; ++index) {
     Hop& hop = hops_[index];
-    hop.node->begin_direct(is_write_, hop.offset, transfer.bytes, hop.tracked);
+    hop.node->begin_direct(is_write_, offsets[index], transfer.bytes, hop.tracked);
   }
   hops_[nodes_ - 1].node->driver().start_direct(transfer, *this);
   return true;

@@ -75,7 +75,6 @@ class DirectTransfer {
 
   struct Hop {
     Node* node = nullptr;
-    std::int64_t offset = 0;
     std::optional<TrackedRequest> tracked;
   };
   struct Operation : aio::IoOp {
@@ -89,7 +88,9 @@ class DirectTransfer {
     DirectTransfer& owner;
   };
 
-  std::size_t find_way(const Edge& root, Transfer& transfer);
+  using Offsets = std::array<std::int64_t, kMaxNodes>;
+
+  std::size_t find_way(const Edge& root, Transfer& transfer, Offsets& offsets);
   void ended(const Operation& operation);
   aio::Detached finish(Transfer transfer, std::int64_t result);
   void end(Status status);
