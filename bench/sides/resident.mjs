@@ -50,7 +50,7 @@ async function warmUp() {
   await blk.close();
 }
 
-if (what === 'request') await warmUp();
+await warmUp();
 const make = await makerOf();
 
 async function growTo(count) {
@@ -67,9 +67,9 @@ function settle(kept) {
   });
 }
 
-/** After two collections, as what the first one finalizes is freed by the second. */
+/** After four collections: what the first one finalizes is freed by the second, and pages by the others. */
 async function memory() {
-  for (let i = 0; i < 2; i += 1) {
+  for (let i = 0; i < 4; i += 1) {
     await settle();
     globalThis.gc();
   }
