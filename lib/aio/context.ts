@@ -39,6 +39,11 @@ export interface AioContextOptions {
   readonly aio?: AioChoice;
   /** Shown in errors and thread names. */
   readonly name?: string;
+  /**
+   * IOThread only: nanoseconds for which its thread looks for work, as long as that paid lately, before
+   * it sleeps (QAPI: IothreadProperties). At least 0, which is never; default 32768.
+   */
+  readonly 'poll-max-ns'?: number;
   /** Virtual home only. */
   readonly sim?: SimOptions;
 }
@@ -66,11 +71,25 @@ function checkChoice(name: string, value: string | undefined, choices: object): 
   throw invalidArgumentValue(name, `one of ${Object.keys(choices).join(', ')}`, value);
 }
 
-function checkOptions({ home, aio, sim }: AioContextOptions): void {
+function checkPollMax(name: string, ns: number): void {
+  if (!Number.isSafeInteger(ns) || ns < 0) throw outOfRange(name, 'an integer of at least 0', ns);
+}
+
+function checkOptions(options: AioContextOptions): void {
+  const { home, aio, sim, 'poll-max-ns': pollMax } = options;
   checkChoice('options.home', home, HOMES);
   checkChoice('options.aio', aio, EngineChoice);
   if (sim !== undefined && home !== 'virtual') {
     throw invalidArgumentValue('options.sim', "absent unless home is 'virtual'", sim);
+  }
+  if (pollMax === undefined) return;
+  checkPollMax("options['poll-max-ns']", pollMax);
+  if (home !== undefined && home !== 'iothread') {
+    throw invalidArgumentValue(
+      "options['poll-max-ns']",
+      "absent unless home is 'iothread'",
+      pollMax,
+    );
   }
 }
 
@@ -111,6 +130,7 @@ export class AioContext implements AsyncDisposable {
     if (isFailure(created)) throw failureError(created, { operation: 'create context' });
     this.#handle = created;
     if (this.home === 'iothread') ioThreads.add(this);
+    if (options['poll-max-ns'] !== undefined) this.setPollMaxNs(options['poll-max-ns']);
     const report = binding.contextInfo(created);
     if (engine === 'auto' && report.engine === 'threads' && report.errno !== 0) {
       warnAboutFallback(binding, report.reason);
@@ -152,6 +172,18 @@ export class AioContext implements AsyncDisposable {
   }
 
   /**
+   * IOThread: how long its thread looks for work before it sleeps, from now on, in nanoseconds; 0: never
+   * (QAPI: poll-max-ns). Waits for the thread.
+   *
+   * @throws BlockUsageError on another home. RangeError unless `ns` is an integer of at least 0.
+   */
+  setPollMaxNs(ns: number): void {
+    if (this.home !== 'iothread') throw new BlockUsageError('only an IOThread looks for work');
+    checkPollMax('ns', ns);
+    this.#environment.binding.contextSetPollMax(this.handle, ns);
+  }
+
+  /**
    * Virtual home: moves the clock by `ns` nanoseconds, running what becomes due on the way, before
    * it returns. Resolves when the completions were delivered and what follows from them has run.
    *
@@ -161,9 +193,7 @@ export class AioContext implements AsyncDisposable {
     if (this.home !== 'virtual') {
       throw new BlockUsageError(`only a virtual context has a clock to advance`);
     }
-    if (!Number.isSafeInteger(ns) || ns < 0) {
-      throw outOfRange('ns', 'an integer of at least 0', ns);
-    }
+    checkPollMax('ns', ns);
     this.#environment.binding.contextAdvance(this.handle, ns);
     this.#environment.ring.arm();
     return new Promise((resolve) => {

@@ -34,6 +34,10 @@ export interface NativeContextInfo extends NativeEngineReport {
   readonly submitted: { read: number; write: number; fdatasync: number; call: number };
   readonly ringSubmissions: number;
   readonly workerSubmissions: number;
+  /** Reads of what the page cache had, done by a system call of their own. */
+  readonly doneAtOnce: number;
+  /** An IOThread's 'poll-max-ns'; 0 of other homes. */
+  readonly pollMaxNs: number;
   readonly unregisteredFiles: number;
   readonly unregisteredBuffers: number;
   /** Virtual home only: the clock, in nanoseconds. */
@@ -295,6 +299,8 @@ export interface NativeBinding {
   /** Only when no node or backend lives in it: EBUSY otherwise. */
   contextDestroy(context: Handle): number;
   contextInfo(context: Handle): NativeContextInfo;
+  /** IOThread: waits for its thread. */
+  contextSetPollMax(context: Handle, ns: number): void;
   /** Virtual home: moves the clock by `ns`, running whatever becomes due on the way. */
   contextAdvance(context: Handle, ns: number): void;
 

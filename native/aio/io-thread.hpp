@@ -28,6 +28,8 @@ class IoThread {
 
   AioContext& context() { return *context_; }
   const EngineReport& report() const { return report_; }
+  /// On the thread: how long it looks for work before it sleeps.
+  PollWindow& poll_window() { return poll_window_; }
 
   /// Cancels what can be cancelled and joins; false when the thread is still busy at `deadline`
   /// (monotonic): the object must then be kept alive for ever.

@@ -15,6 +15,11 @@ class PollWindow {
   /// At most so long; 0: never.
   explicit PollWindow(Nanoseconds most) : most_(most) {}
 
+  Nanoseconds most() const { return most_; }
+  void set_most(Nanoseconds most) {
+    most_ = most;
+    length_ = std::min(length_, most);
+  }
   Nanoseconds length() const { return length_; }
 
   /// It took so long until there was work, looked for or slept through.
@@ -31,7 +36,7 @@ class PollWindow {
   /// What was slept through came earlier by so much, on a machine with virtual processors.
   static constexpr Nanoseconds kWakeUp = 60'000;
 
-  const Nanoseconds most_;
+  Nanoseconds most_;
   Nanoseconds length_ = 0;
 };
 

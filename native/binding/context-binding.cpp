@@ -1,4 +1,4 @@
-// hostFeatures, contextCreate, contextDestroy, contextInfo, contextAdvance.
+// hostFeatures, contextCreate, contextDestroy, contextInfo, contextSetPollMax, contextAdvance.
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -111,9 +111,12 @@ Napi::Value context_info(const Napi::CallbackInfo& info) {
   // is under way, taken in the home so that it is not torn.
   aio::EngineCounters counters;
   std::size_t in_flight = 0;
+  aio::Nanoseconds poll_max = 0;
   context->run_and_wait([&] {
     counters = context->aio().engine().counters();
     in_flight = context->aio().engine().in_flight();
+    const aio::PollWindow* window = context->poll_window();
+    poll_max = window != nullptr ? window->most() : 0;
   });
   describe_engine(result, context->report());
   ObjectWriter submitted(info.Env());
@@ -130,10 +133,20 @@ Napi::Value context_info(const Napi::CallbackInfo& info) {
   result.set("workerSubmissions", counters.worker_submissions);
   result.set("unregisteredFiles", counters.unregistered_files);
   result.set("unregisteredBuffers", counters.unregistered_buffers);
+  result.set("doneAtOnce", counters.done_at_once);
+  result.set("pollMaxNs", static_cast<double>(poll_max));
   result.set("now", static_cast<double>(context->kind() == HomeKind::kVirtual
                                             ? context->virtual_clock().now()
                                             : 0));
   return result.object();
+}
+
+void context_set_poll_max(const Napi::CallbackInfo& info) {
+  HomedContext* context = environment_of(info).contexts.find(number_at(info, 0));
+  const auto most = static_cast<aio::Nanoseconds>(std::max(0.0, number_at(info, 1)));
+  if (context != nullptr && context->poll_window() != nullptr) {
+    context->run_and_wait([&] { context->poll_window()->set_most(most); });
+  }
 }
 
 void context_advance(const Napi::CallbackInfo& info) {
@@ -156,6 +169,7 @@ void export_contexts(Environment& environment, Napi::Object exports) {
   add_function(environment, exports, "contextCreate", context_create);
   add_function(environment, exports, "contextDestroy", context_destroy);
   add_function(environment, exports, "contextInfo", context_info);
+  add_function(environment, exports, "contextSetPollMax", context_set_poll_max);
   add_function(environment, exports, "contextAdvance", context_advance);
 }
 

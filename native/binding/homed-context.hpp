@@ -52,6 +52,9 @@ class HomedContext {
   template <typename Function>
   void run_and_wait(Function function);
 
+  /// An IOThread's, in its home; null: other homes have none.
+  aio::PollWindow* poll_window() { return thread_ != nullptr ? &thread_->poll_window() : nullptr; }
+
   /// Home thread: the request is done; JavaScript will be told with the rest of this turn.
   void finished(BoundRequest* request) { finished_.push_back(request); }
   /// JavaScript thread, node and virtual homes: what finished since the last call.

@@ -59,6 +59,7 @@ void DirectTransfer::sleep_until(aio::AioContext& context, aio::Nanoseconds dead
 }
 
 void DirectTransfer::ended(const Operation& operation) {
+  // NOLINTNEXTLINE(bugprone-unchecked-optional-access): it runs until end()
   const TrackedRequest& tracked = *hops_[nodes_ - 1].tracked;
   if (operation.result == tracked.bytes()) {
     end(Status());

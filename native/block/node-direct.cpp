@@ -36,6 +36,7 @@ void Node::begin_direct(bool is_write, std::int64_t offset, std::int64_t bytes,
 
 void Node::end_direct(bool is_write, const Status& status, std::optional<TrackedRequest>& tracked) {
   if (is_write) {
+    // NOLINTNEXTLINE(bugprone-unchecked-optional-access): begin_direct() made it
     note_write(tracked->offset(), tracked->bytes(), status);
   }
   tracked.reset();

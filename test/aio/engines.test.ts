@@ -172,3 +172,20 @@ describe('in virtual time', () => {
   test('PLUG-6: short transfers go on where they stopped', () =>
     writeAndReadBack({ shortPerMillion: 600_000 }));
 });
+
+describe('AioContext', () => {
+  test("AioContext: 'poll-max-ns' is an IOThread's, 32768 unless it says otherwise, and can change", async () => {
+    await using thread = new AioContext();
+    expect(thread.info().pollMaxNs).toBe(32_768);
+    thread.setPollMaxNs(0);
+    expect(thread.info().pollMaxNs).toBe(0);
+    await using other = new AioContext({ 'poll-max-ns': 1000 });
+    expect(other.info().pollMaxNs).toBe(1000);
+    expect(() => other.setPollMaxNs(-1)).toThrow(RangeError);
+    expect(() => other.setPollMaxNs(0.5)).toThrow(RangeError);
+    expect(() => new AioContext({ 'poll-max-ns': -1 })).toThrow("options['poll-max-ns']");
+    expect(() => new AioContext({ home: 'virtual', 'poll-max-ns': 1 })).toThrow('iothread');
+    expect(() => AioContext.main.setPollMaxNs(1)).toThrow('IOThread');
+    expect(AioContext.main.info().pollMaxNs).toBe(0);
+  });
+});

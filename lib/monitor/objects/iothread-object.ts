@@ -5,12 +5,12 @@ import { BlockError } from '../../errors/block-error.js';
 import { Errno } from '../../errors/errno.js';
 import type { ObjectType, UserObject } from './object-type.js';
 
-/**
- * QEMU's, for those who set or read them. An IOThread here sleeps in its engine and never polls, so
- * they change nothing.
- */
+const POLL_MAX = 'poll-max-ns';
+const POLL_MAX_DEFAULT = 32_768;
+
+/** QEMU's, for those who set or read them. The first is our own; the others change nothing here. */
 const DEFAULTS: Readonly<Record<string, number>> = {
-  'poll-max-ns': 32_768,
+  [POLL_MAX]: POLL_MAX_DEFAULT,
   'poll-grow': 0,
   'poll-shrink': 0,
   'aio-max-batch': 0,
@@ -38,7 +38,9 @@ class IothreadObject implements UserObject {
 
   set(property: string, value: unknown): void {
     const others = given.get(this.#context);
-    given.set(this.#context, { ...others, [property]: checked(property, value) });
+    const number = checked(property, value);
+    if (property === POLL_MAX) this.#context.setPollMaxNs(number);
+    given.set(this.#context, { ...others, [property]: number });
   }
 }
 
@@ -53,8 +55,10 @@ export const iothreadType: ObjectType = {
   properties: Object.keys(DEFAULTS).map((name) => ({ name, type: 'int' })),
   create(id, properties) {
     const values = Object.entries(properties).map(([name, value]) => [name, checked(name, value)]);
-    const context = new AioContext({ home: 'iothread', name: id });
-    given.set(context, Object.fromEntries(values) as Record<string, number>);
+    const numbers: Record<string, number> = Object.fromEntries(values);
+    const pollMax = numbers[POLL_MAX] ?? POLL_MAX_DEFAULT;
+    const context = new AioContext({ home: 'iothread', name: id, [POLL_MAX]: pollMax });
+    given.set(context, numbers);
   },
   find(id) {
     const context = AioContext.ioThread(id);

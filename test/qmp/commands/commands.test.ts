@@ -3,6 +3,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  AioContext,
   BlockBackend,
   blockdevDel,
   graphDump,
@@ -521,6 +522,12 @@ describe('objects', () => {
     for (const property of ['constructor', '__proto__', 'toString']) {
       expect(await run('qom-get', { path: 'io0', property })).toMatchObject(generic(/no property/));
     }
+    const pollMax = () => AioContext.ioThread('io0')?.info().pollMaxNs;
+    expect(pollMax()).toBe(5);
+    expect(
+      await run('qom-set', { path: 'io0', property: 'poll-max-ns', value: 7000 }),
+    ).toMatchObject(ok);
+    expect(pollMax()).toBe(7000);
     expect(await run('qom-set', { path: 'io0', property: 'poll-max-ns', value: -1 })).toMatchObject(
       generic(/poll-max-ns/),
     );
