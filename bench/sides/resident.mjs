@@ -5,16 +5,16 @@
 //   disk      a backend and its two nodes, raw over file
 //   request   in flight, all of them with the same buffer
 //
-// What a process takes once is taken before: V8's young generation, which grows to its full size of some
-// megabytes whatever fills it, and compiled code.
+// Without what a process takes once for compiling: requests were made and ended before. And without V8's
+// young generation: it grows by some megabytes with what was allocated lately, not with what
+// is kept, and after a collection nothing of these things lies there.
+import { getHeapSpaceStatistics } from 'node:v8';
 import { BlockBackend } from 'block-backend';
 import { report, settings } from '../lib/child.mjs';
 import { openDisk } from '../lib/disks.mjs';
 
 const MINUTE_NS = 60e9;
-const WARM_ROUNDS = 5;
-const WARM_PROMISES = 50_000;
-const WARM_REQUESTS = 20_000;
+const COMPILED_AFTER = 20_000;
 const load = settings();
 const { what, few, many } = load;
 
@@ -35,22 +35,17 @@ async function makerOf() {
   return () => openDisk(load);
 }
 
-/** As after some work: promises that live for a while, and one request after the other. */
-async function warmUp() {
-  for (let round = 0; round < WARM_ROUNDS; round += 1) {
-    const promises = Array.from({ length: WARM_PROMISES }, () => new Promise(() => {}));
-    await settle(promises);
-  }
+async function compileRequests() {
   const blk = await BlockBackend.open({
     driver: 'raw',
     file: { driver: 'null-co', size: load.bytes },
   });
   const buffer = blk.allocate(load.blockSize);
-  for (let count = 0; count < WARM_REQUESTS; count += 1) await blk.pread(0, buffer);
+  for (let count = 0; count < COMPILED_AFTER; count += 1) await blk.pread(0, buffer);
   await blk.close();
 }
 
-await warmUp();
+await compileRequests();
 const make = await makerOf();
 
 async function growTo(count) {
@@ -61,9 +56,9 @@ async function growTo(count) {
   }
 }
 
-function settle(kept) {
+function settle() {
   return new Promise((resolve) => {
-    setTimeout(resolve, 50, kept);
+    setTimeout(resolve, 50);
   });
 }
 
@@ -74,7 +69,8 @@ async function memory() {
     globalThis.gc();
   }
   const { rss, heapUsed } = process.memoryUsage();
-  return { rss, heapUsed };
+  const young = getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space');
+  return { resident: rss - young.physical_space_size, heapUsed };
 }
 
 await growTo(few);
@@ -82,5 +78,5 @@ const before = await memory();
 await growTo(many);
 const after = await memory();
 const perItem = (key) => (after[key] - before[key]) / (many - few);
-report({ resident: perItem('rss'), heap: perItem('heapUsed') });
+report({ resident: perItem('resident'), heap: perItem('heapUsed') });
 process.exit();

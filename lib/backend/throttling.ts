@@ -2,7 +2,7 @@ import { environment } from '../aio/environment.js';
 import { invalidArgumentType } from '../errors/argument-errors.js';
 import { BlockUsageError } from '../errors/block-error.js';
 import type { CompleteLimits, ThrottleLimits } from '../throttle/limits.js';
-import { ThrottleMember } from '../throttle/member.js';
+import { type MemberMirror, ThrottleMember } from '../throttle/member.js';
 import { ThrottleGroup } from '../throttle/throttle-group.js';
 import { type ThrottleInfo, throttleInfo } from '../throttle/throttle-info.js';
 import { BackendErrors } from './errors.js';
@@ -12,10 +12,13 @@ import { BackendErrors } from './errors.js';
  * requests do not, and nobody waits inside a drained section, though all are charged.
  */
 export abstract class BackendThrottling extends BackendErrors {
-  readonly #member = new ThrottleMember({
-    setGroup: (group) => environment().binding.backendSetGroup(this.graphRoot.handle, group),
-    lanes: () => environment().binding.backendThrottleInfo(this.graphRoot.handle),
-  });
+  /** One for all backends: closures of each would take 200 bytes of it. */
+  static readonly #mirror: MemberMirror<BackendThrottling> = {
+    setGroup: ({ graphRoot }, group) =>
+      environment().binding.backendSetGroup(graphRoot.handle, group),
+    lanes: ({ graphRoot }) => environment().binding.backendThrottleInfo(graphRoot.handle),
+  };
+  readonly #member = new ThrottleMember<BackendThrottling>(this, BackendThrottling.#mirror);
 
   /** The group that throttles it; undefined while nothing does. */
   get throttleGroup(): ThrottleGroup | undefined {

@@ -5,21 +5,23 @@ import { Errno } from '../errors/errno.js';
 import type { DriverDefinition, DriverOptions } from '../graph/driver-definition.js';
 import { graph } from '../graph/graph.js';
 import type { BlockNode } from '../graph/node.js';
-import { ThrottleMember } from '../throttle/member.js';
+import { type MemberMirror, ThrottleMember } from '../throttle/member.js';
 import { ThrottleGroup } from '../throttle/throttle-group.js';
 import { type ThrottleInfo, throttleInfo } from '../throttle/throttle-info.js';
 
 const GROUP = 'throttle-group';
 
-const members = new WeakMap<BlockNode, ThrottleMember>();
+const MIRROR: MemberMirror<BlockNode> = {
+  setGroup: ({ handle }, group) => environment().binding.nodeSetGroup(handle, group),
+  lanes: ({ handle }) => environment().binding.nodeThrottleInfo(handle),
+};
 
-function memberOf(node: BlockNode): ThrottleMember {
+const members = new WeakMap<BlockNode, ThrottleMember<BlockNode>>();
+
+function memberOf(node: BlockNode): ThrottleMember<BlockNode> {
   let member = members.get(node);
   if (member === undefined) {
-    member = new ThrottleMember({
-      setGroup: (group) => environment().binding.nodeSetGroup(node.handle, group),
-      lanes: () => environment().binding.nodeThrottleInfo(node.handle),
-    });
+    member = new ThrottleMember<BlockNode>(node, MIRROR);
     members.set(node, member);
   }
   return member;

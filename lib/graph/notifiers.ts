@@ -2,9 +2,12 @@
 
 import { BlockUsageError } from '../errors/block-error.js';
 
+/** Most lists stay empty; they share one. */
+const NONE: readonly never[] = [];
+
 export class Notifiers<T> {
   readonly #name: string;
-  #list: readonly T[] = [];
+  #list: readonly T[] = NONE;
 
   constructor(name: string) {
     this.#name = name;

@@ -25,6 +25,9 @@ const SECTOR = 512;
 
 const WRITING = Permission.write | Permission.writeUnchanged;
 
+/** One for all, as each backend has several. */
+function nothing(): void {}
+
 export class GraphRoot implements GraphParent {
   readonly kind = 'block-backend';
   /** What QEMU gives the root edge, too. */
@@ -44,9 +47,9 @@ export class GraphRoot implements GraphParent {
   /** Those who hold the backend; whoever drops the last one ends it. */
   references = 1;
   /** Ends a backend that nobody holds any more. */
-  end: () => void = () => {};
+  end: () => void = nothing;
   /** Set by the backend: the first section over a device began, or the last one ended. */
-  quiesceHook: (quiesced: boolean) => void = () => {};
+  quiesceHook: (quiesced: boolean) => void = nothing;
   /** Follows its nodes into any context (blk_set_allow_aio_context_change). */
   allowsContextChange = false;
   /** Gives its permissions up for a migration although nobody knows it (INACT-7). */

@@ -5,18 +5,20 @@ import { BlockError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import type { ThrottleGroup } from './throttle-group.js';
 
-/** The native side of a member. */
-export interface MemberMirror {
+/** The native side of the members of one kind of owner. */
+export interface MemberMirror<Owner> {
   /** 0: none. A negative errno when it cannot be. */
-  setGroup(group: Handle): number;
-  lanes(): NativeLanes;
+  setGroup(owner: Owner, group: Handle): number;
+  lanes(owner: Owner): NativeLanes;
 }
 
-export class ThrottleMember {
-  readonly #mirror: MemberMirror;
+export class ThrottleMember<Owner = unknown> {
+  readonly #owner: Owner;
+  readonly #mirror: MemberMirror<Owner>;
   #group: ThrottleGroup | undefined;
 
-  constructor(mirror: MemberMirror) {
+  constructor(owner: Owner, mirror: MemberMirror<Owner>) {
+    this.#owner = owner;
     this.#mirror = mirror;
   }
 
@@ -27,7 +29,7 @@ export class ThrottleMember {
   /** Leaves the group that it is in. Nothing of it waits by then. @throws BlockError */
   join(group: ThrottleGroup): void {
     this.leave();
-    const errno = this.#mirror.setGroup(group.handle);
+    const errno = this.#mirror.setGroup(this.#owner, group.handle);
     if (errno !== 0) throw failure(errno, group);
     this.#group = group;
     group.add(this);
@@ -36,7 +38,7 @@ export class ThrottleMember {
   leave(): void {
     const group = this.#group;
     if (group === undefined) return;
-    const errno = this.#mirror.setGroup(0);
+    const errno = this.#mirror.setGroup(this.#owner, 0);
     if (errno !== 0) throw failure(errno, group);
     this.gone();
   }
@@ -49,7 +51,7 @@ export class ThrottleMember {
   }
 
   lanes(): NativeLanes {
-    return this.#mirror.lanes();
+    return this.#mirror.lanes(this.#owner);
   }
 }
 
