@@ -54,7 +54,8 @@ function requireLater(file, source, later) {
     return `const ${name} = () => require("${path}");`;
   });
   if (names.length === 0) return source;
-  return changed.replace(new RegExp(`\\b(${names.join('|')})\\.`, 'g'), '$1().');
+  // In parentheses, as `new` would take what is before the first ones for the class.
+  return changed.replace(new RegExp(`\\b(${names.join('|')})\\.`, 'g'), '($1()).');
 }
 
 const EXPORT_LATER = `
@@ -147,7 +148,7 @@ async function write(name, folder, sources, bundleOf) {
   const [map, text] = ['.js.map', '.js'].map(
     (end) => outputFiles.find(({ path }) => path.endsWith(end)).text,
   );
-  const result = name === CORE ? compiledAtOnce(text, map) : { text, map };
+  const result = name === CORE ? compiledAtOnce(text, map, (module) => !module.startsWith('other:')) : { text, map };
   writeFileSync(join(folder, name), result.text);
   writeFileSync(join(folder, `${name}.map`), result.map);
 }

@@ -2,17 +2,25 @@
 // modules into have none, so V8 would go through each module twice: to find its end, and to run it.
 import { decodedMappings, encodedMap, TraceMap } from '@jridgewell/trace-mapping';
 
-const opening = /(?<=__commonJS\(\{"[^"]+")(?=\([\w,]*\)\{)/g;
+const opening = /(?<=__commonJS\(\{"([^"]+)")(?=\([\w,]*\)\{)/g;
 const closing = /(?<=\})(?=\}\);(?:var require_\w+=__commonJS\(|module\.exports=\{))/g;
 
-/** What is put where, in the order of the text. */
-function insertions(text) {
-  const of = (pattern, what) => [...text.matchAll(pattern)].map(({ index: at }) => ({ at, what }));
-  const [openings, closings] = [of(opening, ':(function'), of(closing, ')')];
+/** What is put where, in the order of the text: nothing into modules that only name another bundle's. */
+function insertions(text, isRun) {
+  const openings = [...text.matchAll(opening)];
+  const closings = [...text.matchAll(closing)];
   if (openings.length !== closings.length) {
-    throw new Error(`esbuild wraps modules in another way: ${openings.length} begin, ${closings.length} end`);
+    const found = `${openings.length} beginnings, ${closings.length} ends`;
+    throw new Error(`esbuild wraps modules in another way than scripts/lib/compiled-at-once.mjs knows: ${found}`);
   }
-  return [...openings, ...closings].sort((one, other) => one.at - other.at);
+  return openings.flatMap(({ index, 1: name }, i) =>
+    isRun(name)
+      ? [
+          { at: index, what: ':(function' },
+          { at: closings[i].index, what: ')' },
+        ]
+      : [],
+  );
 }
 
 function insertedText(text, inserted) {
@@ -42,8 +50,8 @@ function insertedMap(text, map, inserted) {
   return JSON.stringify(encodedMap(new TraceMap({ ...JSON.parse(map), mappings })));
 }
 
-/** A bundle of modules that are all run when it is loaded, and its map. */
-export function compiledAtOnce(text, map) {
-  const inserted = insertions(text);
+/** A bundle, of whose modules those are run when it is loaded that `isRun` names, and its map. */
+export function compiledAtOnce(text, map, isRun) {
+  const inserted = insertions(text, isRun);
   return { text: insertedText(text, inserted), map: insertedMap(text, map, inserted) };
 }

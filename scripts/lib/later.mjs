@@ -5,6 +5,7 @@ const later = new Set(
   [
     'accounting/block-stats',
     'addon/explain',
+    'addon/locate',
     'aio/host-features',
     'backend/block-sizes',
     'backend/block-status',
