@@ -70,22 +70,27 @@ describe('package', () => {
     ["open({ driver: 'none' })", 'graph/option-bag.ts', 'BlockError'],
     ["open({ driver: 'file', filename: '/none' })", 'errors/native-failure.ts', 'BlockError'],
     ['open(5)', 'errors/argument-errors.ts', 'TypeError'],
-  ])('package: the stack of what %s fails with leads to the lines of the source', async (call, file, name) => {
-    const program = `
+  ])(
+    'package: the stack of what %s fails with leads to the lines of the source',
+    async (call, file, name) => {
+      const program = `
       require('block-backend').BlockBackend.${call}
         .catch(({ name, stack }) => console.log(JSON.stringify({ name, stack })));`;
-    const result = await consumer(program, { NODE_OPTIONS: '--enable-source-maps' });
-    const { stack } = result as { stack: string };
-    expect(result).toMatchObject({ name });
-    expect(stack).toContain(`/lib/${file}:`);
-    const frames = [...stack.matchAll(/at (?:async )?(?:\w+\.)?(#?\w+) \((\/.+?\/lib\/.+?):(\d+):/g)];
-    expect(frames.length).toBeGreaterThan(1);
-    // Each frame but the first is in a line that calls the one above it.
-    frames.slice(1).forEach(([, , path, line], i) => {
-      const text = readFileSync(String(path), 'utf8').split('\n')[Number(line) - 1];
-      expect(text).toMatch(new RegExp(`\\b${frames[i]?.[1]}\\(|await `));
-    });
-  });
+      const result = await consumer(program, { NODE_OPTIONS: '--enable-source-maps' });
+      const { stack } = result as { stack: string };
+      expect(result).toMatchObject({ name });
+      expect(stack).toContain(`/lib/${file}:`);
+      const frames = [
+        ...stack.matchAll(/at (?:async )?(?:\w+\.)?(#?\w+) \((\/.+?\/lib\/.+?):(\d+):/g),
+      ];
+      expect(frames.length).toBeGreaterThan(1);
+      // Each frame but the first is in a line that calls the one above it.
+      frames.slice(1).forEach(([, , path, line], i) => {
+        const text = readFileSync(String(path), 'utf8').split('\n')[Number(line) - 1];
+        expect(text).toMatch(new RegExp(`\\b${frames[i]?.[1]}\\(|await `));
+      });
+    },
+  );
 
   test('package: an addon that cannot be loaded gives one error with the command that helps', async () => {
     const folder = join(root, 'no-such-folder');

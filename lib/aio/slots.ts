@@ -44,18 +44,26 @@ function grown<T extends Int32Array | Uint8Array | Float64Array>(old: T, larger:
   return larger;
 }
 
+/** With room for exactly so many: lists that are pushed to take half as much again. */
+function lengthened<T>(old: readonly T[], length: number, filler: T): T[] {
+  const longer = old.slice();
+  while (longer.length < length) longer.push(filler);
+  return longer.slice();
+}
+
 export class SlotTable {
   generation = new Int32Array(0);
   operation = new Uint8Array(0);
   offset = new Float64Array(0);
   length = new Float64Array(0);
-  readonly owner: (SlotOwner | undefined)[] = [];
-  readonly resolve: ((value: number) => void)[] = [];
-  readonly reject: ((error: Error) => void)[] = [];
-  readonly callback: (RequestCallback | undefined)[] = [];
-  readonly kept: (KeptMemory | undefined)[] = [];
-  readonly lease: (Lease | undefined)[] = [];
-  readonly signal: (AbortSignal | undefined)[] = [];
+  owner: (SlotOwner | undefined)[] = [];
+  /** Resolves the promise; or the callback, where `reject` is undefined. */
+  done: (((value: number) => void) | RequestCallback)[] = [];
+  reject: (((error: Error) => void) | undefined)[] = [];
+  kept: (KeptMemory | undefined)[] = [];
+  lease: (Lease | undefined)[] = [];
+  /** Of the few requests that have one. */
+  readonly signals = new Map<number, AbortSignal>();
 
   #free = new Int32Array(0);
   #freeCount = 0;
@@ -78,12 +86,11 @@ export class SlotTable {
     const generation = this.generation[slot] as number;
     this.generation[slot] = generation === MAX_GENERATION ? 1 : generation + 1;
     this.owner[slot] = undefined;
-    this.resolve[slot] = ignore;
-    this.reject[slot] = ignore;
-    this.callback[slot] = undefined;
+    this.done[slot] = ignore;
+    this.reject[slot] = undefined;
     this.kept[slot] = undefined;
     this.lease[slot] = undefined;
-    this.signal[slot] = undefined;
+    if (this.signals.size > 0) this.signals.delete(slot);
     this.#free[this.#freeCount] = slot;
     this.#freeCount += 1;
   }
@@ -107,15 +114,11 @@ export class SlotTable {
     this.offset = grown(this.offset, new Float64Array(capacity));
     this.length = grown(this.length, new Float64Array(capacity));
     this.#free = grown(this.#free, new Int32Array(capacity));
-    for (let slot = old; slot < capacity; slot += 1) {
-      this.owner.push(undefined);
-      this.resolve.push(ignore);
-      this.reject.push(ignore);
-      this.callback.push(undefined);
-      this.kept.push(undefined);
-      this.lease.push(undefined);
-      this.signal.push(undefined);
-    }
+    this.owner = lengthened(this.owner, capacity, undefined);
+    this.done = lengthened(this.done, capacity, ignore);
+    this.reject = lengthened(this.reject, capacity, undefined);
+    this.kept = lengthened(this.kept, capacity, undefined);
+    this.lease = lengthened(this.lease, capacity, undefined);
     // Lowest slot on top, so that few slots stay few cache lines.
     for (let slot = capacity - 1; slot >= old; slot -= 1) {
       this.#free[this.#freeCount] = slot;

@@ -1,4 +1,5 @@
 import { isFailure } from '../aio/native-binding.js';
+import { Operation } from '../aio/protocol.js';
 import { outOfRange } from '../errors/argument-errors.js';
 import { failureError } from '../errors/native-failure.js';
 import type { ByteCount } from './arguments.js';
@@ -157,7 +158,7 @@ export abstract class RequestForms {
 
   /** Like {@link pread}, and waits for it. */
   preadSync(offset: ByteCount, buffer: ArrayBufferView): number {
-    return this.port.sync(this.port.draft.read(offset, buffer));
+    return this.port.syncBuffer(Operation.read, offset, buffer);
   }
 
   /** Like {@link preadUnthrottled}, and waits for it. */
@@ -167,7 +168,7 @@ export abstract class RequestForms {
 
   /** Like {@link pwrite}, and waits for it. */
   pwriteSync(offset: ByteCount, buffer: ArrayBufferView, options?: WriteOptions): number {
-    return this.port.sync(this.port.draft.write(offset, buffer, options));
+    return this.port.syncBuffer(Operation.write, offset, buffer, options);
   }
 
   /** Like {@link preadv}, and waits for it. */

@@ -7,6 +7,7 @@ import type { Environment } from '../aio/environment.js';
 import type { Handle, NativeFailure } from '../aio/native-binding.js';
 import type { BufferPool } from '../aio/pool.js';
 import { Operation } from '../aio/protocol.js';
+import { type Placement, placementOf } from '../aio/regions.js';
 import { NO_SLOT, type Ring } from '../aio/ring.js';
 import type { Slab } from '../aio/slab.js';
 import type { RequestCallback, SlotOwner, SlotTable, Ticket } from '../aio/slots.js';
@@ -14,8 +15,9 @@ import { AbortError, BlockError, BlockUsageError } from '../errors/block-error.j
 import { Errno } from '../errors/errno.js';
 import { failureText } from '../errors/native-failure.js';
 import { type RequestMedium, requestText } from '../errors/request-failure.js';
+import type { ByteCount } from './arguments.js';
 import { Draft, type Problem } from './draft.js';
-import { ACCOUNT_TYPES, NOT_ACCOUNTED } from './options.js';
+import { ACCOUNT_TYPES, NOT_ACCOUNTED, type WriteOptions } from './options.js';
 import { copyOut, Transfer } from './transfer.js';
 
 /** What requests need to know about the backend that they belong to. */
@@ -134,7 +136,7 @@ export class RequestPort implements SlotOwner {
     if (refusal !== undefined) return Promise.reject(refusal);
     const slot = this.#slots.take(this);
     const promise = new Promise<number>(catchFunctions);
-    this.#slots.resolve[slot] = caughtResolve;
+    this.#slots.done[slot] = caughtResolve;
     this.#slots.reject[slot] = caughtReject;
     this.#submit(slot);
     return promise;
@@ -144,11 +146,40 @@ export class RequestPort implements SlotOwner {
   callback(problem: Problem, callback: RequestCallback): Ticket {
     const refusal = problem ?? this.#refusal();
     const slot = this.#slots.take(this);
-    this.#slots.callback[slot] = callback;
+    this.#slots.done[slot] = callback;
     const ticket = this.#slots.ticket(slot);
     if (refusal === undefined) this.#submit(slot);
     else process.nextTick(() => this.#finish(slot, resultOf(refusal), refusal));
     return ticket;
+  }
+
+  /**
+   * Reads or writes one buffer synchronously. That of memory that native/ knows already needs neither
+   * a draft nor a transfer.
+   */
+  syncBuffer(
+    operation: number,
+    offset: ByteCount,
+    buffer: ArrayBufferView,
+    options?: WriteOptions,
+  ): number {
+    const { draft } = this;
+    if (options === undefined && Number.isSafeInteger(offset) && ArrayBuffer.isView(buffer)) {
+      const placement = placementOf(buffer);
+      if (placement !== undefined && this.#handle !== 0) {
+        return this.#syncPlaced(operation, offset as number, placement);
+      }
+    }
+    return this.sync(draft.single(operation, offset, buffer, options));
+  }
+
+  #syncPlaced(operation: number, offset: number, placement: Placement): number {
+    const { region, offset: start, length } = placement;
+    const ring = this.#ring;
+    ring.pushSync(operation, this.#handle, offset, length, region, start);
+    const result = ring.runSync();
+    if (result >= 0) return result;
+    throw this.#failure(NO_SLOT, operation, offset, length, result, ring.syncNode);
   }
 
   /** Runs the draft to its end. Throws what a promise would reject with. */
@@ -163,10 +194,8 @@ export class RequestPort implements SlotOwner {
     let node = 0;
     if (errno === 0) {
       this.#push(NO_SLOT, operation, draft.argument);
-      result = this.#ring.binding.runSync();
+      result = this.#ring.runSync();
       node = this.#ring.syncNode;
-      // Others may have finished meanwhile.
-      this.#ring.arm();
     }
     draft.clear();
     this.#transfer.clear();
@@ -207,7 +236,7 @@ export class RequestPort implements SlotOwner {
       this.#slab.release(lease);
     }
     if (result < 0) {
-      const signal = slots.signal[slot];
+      const signal = slots.signals.get(slot);
       error =
         result === Errno.ECANCELED && signal?.aborted
           ? new AbortError(signal.reason)
@@ -218,15 +247,14 @@ export class RequestPort implements SlotOwner {
 
   #finish(slot: number, result: number, error: Error | undefined): void {
     const slots = this.#slots;
-    const callback = slots.callback[slot];
-    const resolve = slots.resolve[slot] as (value: number) => void;
-    const reject = slots.reject[slot] as (error: Error) => void;
-    const signal = slots.signal[slot];
+    const done = slots.done[slot];
+    const reject = slots.reject[slot];
+    const signal = slots.signals.size === 0 ? undefined : slots.signals.get(slot);
     const ticket = this.#cancelled.size === 0 ? 0 : slots.ticket(slot);
     if (signal !== undefined) this.#abortSignals.forget(signal, slots.ticket(slot));
     slots.release(slot);
-    if (callback !== undefined) runCallback(callback, error ?? null, result);
-    else if (error === undefined) resolve(result);
+    if (reject === undefined) runCallback(done as RequestCallback, error ?? null, result);
+    else if (error === undefined) (done as (value: number) => void)(result);
     else reject(error);
     if (ticket !== 0) this.#tellCanceller(ticket);
   }
@@ -311,7 +339,7 @@ export class RequestPort implements SlotOwner {
   }
 
   #watch(slot: number, signal: AbortSignal): void {
-    this.#slots.signal[slot] = signal;
+    this.#slots.signals.set(slot, signal);
     this.#abortSignals.watch(signal, this.#slots.ticket(slot));
   }
 

@@ -69,7 +69,8 @@ function exportLater(of, names) {
 /** The main entry: what it only exports again is required when somebody asks for it. */
 function exportLater(source) {
   const modules = new Map();
-  for (const [, name, path] of source.matchAll(exportedAgain)) modules.set(name, { path, names: [] });
+  for (const [, name, path] of source.matchAll(exportedAgain))
+    modules.set(name, { path, names: [] });
   for (const [, name, from] of source.matchAll(oneExport)) modules.get(from).names.push(name);
   const calls = [...modules.values()].map(
     ({ path, names }) => `exportLater(() => require("${path}"), "${names.join(' ')}".split(" "));`,
@@ -141,6 +142,8 @@ async function write(name, folder, sources, bundleOf) {
     format: 'cjs',
     packages: 'external',
     minifyWhitespace: true,
+    // Node shows the line of what is thrown and not caught.
+    lineLimit: 160,
     sourcemap: true,
     logLevel: 'warning',
     plugins: [bundling(folder, name, sources, bundleOf)],
@@ -148,7 +151,10 @@ async function write(name, folder, sources, bundleOf) {
   const [map, text] = ['.js.map', '.js'].map(
     (end) => outputFiles.find(({ path }) => path.endsWith(end)).text,
   );
-  const result = name === CORE ? compiledAtOnce(text, map, (module) => !module.startsWith('other:')) : { text, map };
+  const result =
+    name === CORE
+      ? compiledAtOnce(text, map, (module) => !module.startsWith('other:'))
+      : { text, map };
   writeFileSync(join(folder, name), result.text);
   writeFileSync(join(folder, `${name}.map`), result.map);
 }

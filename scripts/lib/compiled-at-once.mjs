@@ -2,8 +2,8 @@
 // modules into have none, so V8 would go through each module twice: to find its end, and to run it.
 import { decodedMappings, encodedMap, TraceMap } from '@jridgewell/trace-mapping';
 
-const opening = /(?<=__commonJS\(\{"([^"]+)")(?=\([\w,]*\)\{)/g;
-const closing = /(?<=\})(?=\}\);(?:var require_\w+=__commonJS\(|module\.exports=\{))/g;
+const opening = /(?<=__commonJS\(\{\s*"([^"]+)")(?=\([\w,\s]*\)\{)/g;
+const closing = /(?<=\})(?=\s*\}\);\s*(?:var require_\w+=__commonJS\(|module\.exports=\{))/g;
 
 /** What is put where, in the order of the text: nothing into modules that only name another bundle's. */
 function insertions(text, isRun) {
@@ -11,7 +11,9 @@ function insertions(text, isRun) {
   const closings = [...text.matchAll(closing)];
   if (openings.length !== closings.length) {
     const found = `${openings.length} beginnings, ${closings.length} ends`;
-    throw new Error(`esbuild wraps modules in another way than scripts/lib/compiled-at-once.mjs knows: ${found}`);
+    throw new Error(
+      `esbuild wraps modules in another way than scripts/lib/compiled-at-once.mjs knows: ${found}`,
+    );
   }
   return openings.flatMap(({ index, 1: name }, i) =>
     isRun(name)

@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { version } from '../../package.json';
 import { findAddon } from '../../lib/addon/locate.js';
 import { usualPlace } from '../../lib/addon/usual-place.js';
+import { version } from '../../package.json';
 import { InstalledPackage } from './installed-package';
 
 const OTHER =
