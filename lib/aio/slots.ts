@@ -1,7 +1,7 @@
 // The requests that JavaScript waits for: one row each, in columns, so that a request costs no
 // object of its own.
 
-import type { Lease } from './slab.js';
+import type { KeptMemory, Lease } from './slab.js';
 
 /** Settles the requests of its slots. */
 export interface SlotOwner {
@@ -15,15 +15,8 @@ export type RequestCallback = (error: Error | null, result: number) => void;
 /** Identifies a request even after its slot was taken again. */
 export type Ticket = number;
 
-/** What must stay reachable until the request is settled, and what a read is copied to. */
-export type KeptMemory = ArrayBufferView | readonly ArrayBufferView[] | VectorCopy;
-
-/** A vectored request: the bytes of the copied views follow each other in the lease. */
-export interface VectorCopy {
-  readonly views: readonly ArrayBufferView[];
-  readonly lengths: readonly number[];
-  readonly copied: readonly boolean[];
-}
+/** Beside an operation: the request's memory is borrowed from the slab. */
+export const LEASED = 128;
 
 const FIRST_CAPACITY = 256;
 const MAX_GENERATION = 0x7fffffff;
@@ -53,6 +46,7 @@ function lengthened<T>(old: readonly T[], length: number, filler: T): T[] {
 
 export class SlotTable {
   generation = new Int32Array(0);
+  /** And LEASED. */
   operation = new Uint8Array(0);
   offset = new Float64Array(0);
   length = new Float64Array(0);
@@ -60,8 +54,8 @@ export class SlotTable {
   /** Resolves the promise; or the callback, where `reject` is undefined. */
   done: (((value: number) => void) | RequestCallback)[] = [];
   reject: (((error: Error) => void) | undefined)[] = [];
-  kept: (KeptMemory | undefined)[] = [];
-  lease: (Lease | undefined)[] = [];
+  /** What the request has of LEASED memory is in its lease. */
+  kept: (KeptMemory | Lease | undefined)[] = [];
   /** Of the few requests that have one. */
   readonly signals = new Map<number, AbortSignal>();
 
@@ -89,7 +83,6 @@ export class SlotTable {
     this.done[slot] = ignore;
     this.reject[slot] = undefined;
     this.kept[slot] = undefined;
-    this.lease[slot] = undefined;
     if (this.signals.size > 0) this.signals.delete(slot);
     this.#free[this.#freeCount] = slot;
     this.#freeCount += 1;
@@ -118,7 +111,6 @@ export class SlotTable {
     this.done = lengthened(this.done, capacity, ignore);
     this.reject = lengthened(this.reject, capacity, undefined);
     this.kept = lengthened(this.kept, capacity, undefined);
-    this.lease = lengthened(this.lease, capacity, undefined);
     // Lowest slot on top, so that few slots stay few cache lines.
     for (let slot = capacity - 1; slot >= old; slot -= 1) {
       this.#free[this.#freeCount] = slot;

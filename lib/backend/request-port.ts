@@ -9,8 +9,14 @@ import type { BufferPool } from '../aio/pool.js';
 import { Operation } from '../aio/protocol.js';
 import { type Placement, placementOf } from '../aio/regions.js';
 import { NO_SLOT, type Ring } from '../aio/ring.js';
-import type { Slab } from '../aio/slab.js';
-import type { RequestCallback, SlotOwner, SlotTable, Ticket } from '../aio/slots.js';
+import type { Lease, Slab } from '../aio/slab.js';
+import {
+  LEASED,
+  type RequestCallback,
+  type SlotOwner,
+  type SlotTable,
+  type Ticket,
+} from '../aio/slots.js';
 import { AbortError, BlockError, BlockUsageError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import { failureText } from '../errors/native-failure.js';
@@ -227,12 +233,13 @@ export class RequestPort implements SlotOwner {
 
   settle(slot: number, result: number, node: number): void {
     const slots = this.#slots;
-    const operation = slots.operation[slot] as number;
+    const known = slots.operation[slot] as number;
+    const operation = known & ~LEASED;
     const length = slots.length[slot] as number;
-    const lease = slots.lease[slot];
     let error: Error | undefined;
-    if (lease !== undefined) {
-      if (result >= 0 && readsData(operation)) error = copyOut(lease, slots.kept[slot], length);
+    if (known !== operation) {
+      const lease = slots.kept[slot] as Lease;
+      if (result >= 0 && readsData(operation)) error = copyOut(lease, lease.kept, length);
       this.#slab.release(lease);
     }
     if (result < 0) {
@@ -278,11 +285,9 @@ export class RequestPort implements SlotOwner {
     const { draft } = this;
     const slots = this.#slots;
     const errno = this.#describe();
-    slots.operation[slot] = draft.operation;
     slots.offset[slot] = draft.offset;
     slots.length[slot] = this.#transfer.length;
-    slots.kept[slot] = this.#transfer.kept;
-    slots.lease[slot] = this.#transfer.lease;
+    this.#keep(slot, draft.operation);
     if (draft.signal !== undefined) this.#watch(slot, draft.signal);
     if (errno === 0) {
       this.#push(slot, draft.operation, draft.argument);
@@ -294,6 +299,19 @@ export class RequestPort implements SlotOwner {
     draft.clear();
     this.#transfer.clear();
     this.#ring.arm();
+  }
+
+  #keep(slot: number, operation: number): void {
+    const slots = this.#slots;
+    const { kept, lease } = this.#transfer;
+    if (lease === undefined) {
+      slots.operation[slot] = operation;
+      slots.kept[slot] = kept;
+      return;
+    }
+    slots.operation[slot] = operation | LEASED;
+    lease.kept = kept;
+    slots.kept[slot] = lease;
   }
 
   /** Finds memory for the draft; 0 or a negative errno. */
