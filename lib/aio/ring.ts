@@ -7,7 +7,6 @@ import { failureError } from '../errors/native-failure.js';
 import { checkLayout } from './layout.js';
 import { type Handle, isFailure, type NativeBinding } from './native-binding.js';
 import {
-  AccountType,
   Completion,
   CompletionEvent,
   Descriptor,
@@ -15,6 +14,7 @@ import {
   Operation,
   SUBMISSION_CAPACITY,
 } from './protocol.js';
+import type { Placement } from './regions.js';
 import { SlotTable } from './slots.js';
 
 /** The slot of a request that is run synchronously and needs none. */
@@ -110,14 +110,14 @@ export class Ring {
     this.#header[Header.submitted] = at + 1;
   }
 
-  /** As push(), of a synchronous read or write of one buffer that says nothing else. */
-  pushSync(
+  /** As push(), of a read or write of one buffer that says nothing else. */
+  pushPlaced(
+    slot: number,
     operation: number,
     backend: Handle,
     offset: number,
-    length: number,
-    region: number,
-    regionOffset: number,
+    { region, offset: regionOffset, length }: Placement,
+    account: number,
   ): void {
     const at = this.#reserve(1);
     const words = this.#words;
@@ -125,11 +125,12 @@ export class Ring {
     const word = at * Descriptor.words;
     const float = at * Descriptor.floats;
     words[word + Descriptor.operation] = operation;
-    words[word + Descriptor.slot] = NO_SLOT;
+    words[word + Descriptor.slot] = slot;
     words[word + Descriptor.region] = region;
     words[word + Descriptor.buffers] = 1;
-    words[word + Descriptor.account] = AccountType.none;
-    words[word + Descriptor.generation] = 0;
+    words[word + Descriptor.account] = account;
+    words[word + Descriptor.generation] =
+      slot === NO_SLOT ? 0 : (this.slots.generation[slot] as number);
     floats[float + Descriptor.backend] = backend;
     floats[float + Descriptor.offset] = offset;
     floats[float + Descriptor.length] = length;

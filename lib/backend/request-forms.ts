@@ -38,7 +38,7 @@ export abstract class RequestForms {
    * fails as a whole. (block-backend.c: blk_pread)
    */
   pread(offset: ByteCount, buffer: ArrayBufferView, options?: RequestOptions): Promise<number> {
-    return this.port.promise(this.port.draft.read(offset, buffer, options));
+    return this.port.promiseBuffer(Operation.read, offset, buffer, options);
   }
 
   /**
@@ -56,7 +56,7 @@ export abstract class RequestForms {
 
   /** Writes all of `buffer` and resolves to the number of bytes. (blk_pwrite) */
   pwrite(offset: ByteCount, buffer: ArrayBufferView, options?: WriteOptions): Promise<number> {
-    return this.port.promise(this.port.draft.write(offset, buffer, options));
+    return this.port.promiseBuffer(Operation.write, offset, buffer, options);
   }
 
   /** Reads into several buffers, one after the other, in one request. (blk_preadv) */

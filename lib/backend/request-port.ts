@@ -6,7 +6,7 @@ import type { AbortSignals } from '../aio/abort-signals.js';
 import type { Environment } from '../aio/environment.js';
 import type { Handle, NativeFailure } from '../aio/native-binding.js';
 import type { BufferPool } from '../aio/pool.js';
-import { Operation } from '../aio/protocol.js';
+import { AccountType, Operation } from '../aio/protocol.js';
 import { type Placement, placementOf } from '../aio/regions.js';
 import { NO_SLOT, type Ring } from '../aio/ring.js';
 import type { Lease, Slab } from '../aio/slab.js';
@@ -159,33 +159,89 @@ export class RequestPort implements SlotOwner {
     return ticket;
   }
 
-  /**
-   * Reads or writes one buffer synchronously. That of memory that native/ knows already needs neither
-   * a draft nor a transfer.
-   */
+  /** As promise(), of a request that reads or writes one buffer. */
+  promiseBuffer(
+    operation: number,
+    offset: ByteCount,
+    buffer: ArrayBufferView,
+    options?: WriteOptions,
+  ): Promise<number> {
+    const placement = this.#placement(offset, buffer, options);
+    if (placement === undefined) {
+      return this.promise(this.draft.single(operation, offset, buffer, options));
+    }
+    const slot = this.#slots.take(this);
+    const promise = new Promise<number>(catchFunctions);
+    this.#slots.done[slot] = caughtResolve;
+    this.#slots.reject[slot] = caughtReject;
+    this.#submitPlaced(slot, operation, offset as number, buffer, placement);
+    return promise;
+  }
+
+  /** As callback(), of a request that reads or writes one buffer. */
+  callbackBuffer(
+    operation: number,
+    offset: ByteCount,
+    buffer: ArrayBufferView,
+    callback: RequestCallback,
+    options?: WriteOptions,
+  ): Ticket {
+    const placement = this.#placement(offset, buffer, options);
+    if (placement === undefined) {
+      return this.callback(this.draft.single(operation, offset, buffer, options), callback);
+    }
+    const slot = this.#slots.take(this);
+    this.#slots.done[slot] = callback;
+    const ticket = this.#slots.ticket(slot);
+    this.#submitPlaced(slot, operation, offset as number, buffer, placement);
+    return ticket;
+  }
+
+  /** As sync(), of a request that reads or writes one buffer. */
   syncBuffer(
     operation: number,
     offset: ByteCount,
     buffer: ArrayBufferView,
     options?: WriteOptions,
   ): number {
-    const { draft } = this;
-    if (options === undefined && Number.isSafeInteger(offset) && ArrayBuffer.isView(buffer)) {
-      const placement = placementOf(buffer);
-      if (placement !== undefined && this.#handle !== 0) {
-        return this.#syncPlaced(operation, offset as number, placement);
-      }
+    const placement = this.#placement(offset, buffer, options);
+    if (placement === undefined) {
+      return this.sync(this.draft.single(operation, offset, buffer, options));
     }
-    return this.sync(draft.single(operation, offset, buffer, options));
-  }
-
-  #syncPlaced(operation: number, offset: number, placement: Placement): number {
-    const { region, offset: start, length } = placement;
     const ring = this.#ring;
-    ring.pushSync(operation, this.#handle, offset, length, region, start);
+    const at = offset as number;
+    ring.pushPlaced(NO_SLOT, operation, this.#handle, at, placement, AccountType.none);
     const result = ring.runSync();
     if (result >= 0) return result;
-    throw this.#failure(NO_SLOT, operation, offset, length, result, ring.syncNode);
+    throw this.#failure(NO_SLOT, operation, at, placement.length, result, ring.syncNode);
+  }
+
+  /**
+   * The memory of a request that says nothing but where it reads or writes, if native/ knows all of
+   * it: the request needs neither a draft nor a transfer then.
+   */
+  #placement(offset: ByteCount, buffer: ArrayBufferView, options: unknown): Placement | undefined {
+    if (options !== undefined || this.#handle === 0) return undefined;
+    if (!Number.isSafeInteger(offset) || !ArrayBuffer.isView(buffer)) return undefined;
+    return placementOf(buffer);
+  }
+
+  #submitPlaced(
+    slot: number,
+    operation: number,
+    offset: number,
+    buffer: ArrayBufferView,
+    placement: Placement,
+  ): void {
+    const slots = this.#slots;
+    const ring = this.#ring;
+    slots.operation[slot] = operation;
+    slots.offset[slot] = offset;
+    slots.length[slot] = placement.length;
+    slots.kept[slot] = buffer;
+    const account = this.#accountTypes[operation] as number;
+    ring.pushPlaced(slot, operation, this.#handle, offset, placement, account);
+    ring.arm();
   }
 
   /** Runs the draft to its end. Throws what a promise would reject with. */
