@@ -1,14 +1,14 @@
 import { type HostFeatures, hostFeatures as probeHost } from './aio/host-features.js';
 import { builtinDrivers } from './drivers/index.js';
 import type { DrainSection } from './graph/drain.js';
-import { registerDriver } from './graph/driver-definition.js';
+import { registerDrivers } from './graph/driver-definition.js';
 import { graph } from './graph/graph.js';
 import { useMachineQuiesce } from './graph/run-state.js';
 import { quiesceMachine } from './monitor/quiesce-machine.js';
 import { native } from './native.js';
 
-for (const driver of builtinDrivers) registerDriver(driver);
-useMachineQuiesce(quiesceMachine);
+registerDrivers(builtinDrivers);
+useMachineQuiesce(() => quiesceMachine());
 
 export {
   Accounting,

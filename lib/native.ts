@@ -1,6 +1,7 @@
 import { elfProblem } from './addon/elf.js';
 import { explainElf, explainLoad, explainMissing, sentence, thisHost } from './addon/explain.js';
 import { findAddon } from './addon/locate.js';
+import { usualPlace } from './addon/usual-place.js';
 import type { NativeBinding } from './aio/native-binding.js';
 import { packageRoot } from './package-root.js';
 
@@ -19,7 +20,7 @@ function loadNative(): NativeBinding {
     throw new Error(`block-backend: runs on Linux only, this is ${process.platform}`);
   }
   const root = packageRoot();
-  const path = findAddon(root);
+  const path = usualPlace(root) ?? findAddon(root);
   if (path === undefined) throw new Error(sentence(explainMissing(root, thisHost())));
   const problem = elfProblem(path);
   if (problem) throw new Error(sentence(explainElf(root, path, problem)));

@@ -81,7 +81,7 @@ export async function buildTypeScript() {
   const stampFile = inRoot('dist/.stamp.json');
   const inputs = fingerprint([
     ...filesBelow('lib', 'tsconfig.json'),
-    inRoot('scripts/lib/bundle.mjs'),
+    ...['bundle', 'compiled-at-once', 'later'].map((name) => inRoot(`scripts/lib/${name}.mjs`)),
     inRoot('node_modules/typescript/package.json'),
     inRoot('node_modules/esbuild/package.json'),
     inRoot('node_modules/@types/node/package.json'),

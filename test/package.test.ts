@@ -39,6 +39,60 @@ describe('package', () => {
     expect(result).toEqual({ opened: 1, missing: [], different: [], version });
   });
 
+  test('package: to open a disk, read and write it, nothing but the core of the package is loaded', async () => {
+    const result = await consumer(`
+      const { BlockBackend } = require('block-backend');
+      const { basename } = require('node:path');
+      const { mkdtempSync, rmSync, writeFileSync } = require('node:fs');
+      const folder = mkdtempSync(require('node:os').tmpdir() + '/block-backend-core-');
+      const filename = folder + '/disk.img';
+      writeFileSync(filename, Buffer.alloc(65536));
+      async function use() {
+        const blk = await BlockBackend.open({ driver: 'raw', file: { driver: 'file', filename } });
+        for (const buffer of [blk.allocate(4096), Buffer.alloc(512)]) {
+          await blk.pread(0, buffer);
+          await blk.pwrite(0, buffer);
+          blk.preadSync(0, buffer);
+          blk.pwriteSync(0, buffer);
+        }
+        await blk.pwriteZeroes(0, 4096);
+        await blk.pdiscard(0, 4096);
+        await blk.flush();
+        await blk.close();
+        rmSync(folder, { recursive: true });
+        return Object.keys(require.cache).map((path) => basename(path)).sort();
+      }
+      use().then((loaded) => console.log(JSON.stringify(loaded)));
+    `);
+    expect(result).toEqual(['core.js', 'index.js']);
+  });
+
+  test.each([
+    ["open({ driver: 'none' })", 'graph/option-bag.ts', 'BlockError'],
+    ["open({ driver: 'file', filename: '/none' })", 'errors/native-failure.ts', 'BlockError'],
+    ['open(5)', 'errors/argument-errors.ts', 'TypeError'],
+  ])(
+    'package: the stack of what %s fails with leads to the lines of the source',
+    async (call, file, name) => {
+      const program = `
+      require('block-backend').BlockBackend.${call}
+        .catch(({ name, stack }) => console.log(JSON.stringify({ name, stack })));`;
+      const result = await consumer(program, { NODE_OPTIONS: '--enable-source-maps' });
+      const { stack } = result as { stack: string };
+      expect(result).toMatchObject({ name });
+      expect(stack).toContain(`/lib/${file}:`);
+      const frames = [
+        ...stack.matchAll(/at (?:async )?(?:\w+\.)?(#?\w+) \((\/.+?\/lib\/.+?):(\d+):/g),
+      ];
+      expect(frames.length).toBeGreaterThan(1);
+      // Each frame but the first is in a line that calls the one above it.
+      frames.slice(1).forEach(([, , path, line], i) => {
+        const text = readFileSync(String(path), 'utf8').split('\n')[Number(line) - 1];
+        expect(text).toMatch(new RegExp(`\\b${frames[i]?.[1]}\\(|await `));
+      });
+    },
+  );
+
   test('package: an addon that cannot be loaded gives one error with the command that helps', async () => {
     const folder = join(root, 'no-such-folder');
     const message = await consumer(

@@ -279,12 +279,12 @@ export interface NativeBinding {
    * budget (64 flushes or 200 us without a loop turn) it returns 0 and leaves completions to the
    * loop.
    */
-  flush(): number;
+  readonly flush: () => number;
   /**
    * Runs the last written request (its slot is -1; its vector descriptors included) synchronously,
    * after those before it were handed over. Returns its result; Header.syncNode names the node.
    */
-  runSync(): number;
+  readonly runSync: () => number;
 
   /** True once per process, whichever environment asks first. */
   claimFallbackWarning(): boolean;

@@ -1,6 +1,7 @@
 // Memory that native/ knows, found by the ArrayBuffer that shows it.
 
 import { types } from 'node:util';
+import { MAX_TRANSFER } from '../errors/request-failure.js';
 import { isFailure, type NativeBinding, type NativeFailure } from './native-binding.js';
 
 /** Memory that the kernel may use directly. */
@@ -9,7 +10,10 @@ export interface Region {
   readonly bytes: number;
 }
 
-/** A view that the pool handed out, and where it is: such memory is never transferred or resized. */
+/**
+ * A view that the pool handed out and a request can use whole, and where it is: such memory is never
+ * transferred or resized.
+ */
 export interface Placement {
   readonly region: number;
   /** Where the view starts in the region. */
@@ -64,6 +68,7 @@ export class Regions {
   /** A view of memory that create() gave. */
   place(memory: ArrayBuffer, offset: number, length: number): Buffer {
     const view = Buffer.from(memory, offset, length);
+    if (length === 0 || length > MAX_TRANSFER) return view;
     const region = this.#known.get(memory)?.id ?? 0;
     const placement: Placement = { region, offset, length };
     return Object.defineProperty(view, PLACEMENT, { value: placement });

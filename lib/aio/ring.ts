@@ -14,6 +14,7 @@ import {
   Operation,
   SUBMISSION_CAPACITY,
 } from './protocol.js';
+import type { Placement } from './regions.js';
 import { SlotTable } from './slots.js';
 
 /** The slot of a request that is run synchronously and needs none. */
@@ -36,6 +37,9 @@ export class Ring {
   /** Clients of NBD servers wait for an answer. */
   onNbdQuestion: (() => void) | undefined;
 
+  // Looked up once: the binding has so many functions that V8 keeps them in a hash table.
+  readonly #flushNative: () => number;
+  readonly #runSync: () => number;
   readonly #header: Int32Array;
   readonly #words: Int32Array;
   readonly #floats: Float64Array;
@@ -46,6 +50,8 @@ export class Ring {
 
   constructor(binding: NativeBinding) {
     this.binding = binding;
+    this.#flushNative = binding.flush;
+    this.#runSync = binding.runSync;
     const memory = binding.initialize((count) => this.#deliver(count));
     if (isFailure(memory)) throw failureError(memory, { operation: 'initialize' });
     checkLayout(memory.layout);
@@ -54,6 +60,15 @@ export class Ring {
     this.#floats = new Float64Array(memory.submission);
     this.#completionWords = new Int32Array(memory.completion);
     this.#completionFloats = new Float64Array(memory.completion);
+  }
+
+  /** Runs the request that was pushed last, with {@link NO_SLOT}, to its end; gives its result. */
+  runSync(): number {
+    const run = this.#runSync;
+    const result = run();
+    // Others may have finished meanwhile.
+    this.arm();
+    return result;
   }
 
   /** Node where the last synchronous request failed. */
@@ -92,6 +107,35 @@ export class Ring {
     this.#floats[float + Descriptor.length] = length;
     this.#floats[float + Descriptor.regionOffset] = regionOffset;
     this.#floats[float + Descriptor.argument] = argument;
+    this.#header[Header.submitted] = at + 1;
+  }
+
+  /** As push(), of a read or write of one buffer that says nothing else. */
+  pushPlaced(
+    slot: number,
+    operation: number,
+    backend: Handle,
+    offset: number,
+    { region, offset: regionOffset, length }: Placement,
+    account: number,
+  ): void {
+    const at = this.#reserve(1);
+    const words = this.#words;
+    const floats = this.#floats;
+    const word = at * Descriptor.words;
+    const float = at * Descriptor.floats;
+    words[word + Descriptor.operation] = operation;
+    words[word + Descriptor.slot] = slot;
+    words[word + Descriptor.region] = region;
+    words[word + Descriptor.buffers] = 1;
+    words[word + Descriptor.account] = account;
+    words[word + Descriptor.generation] =
+      slot === NO_SLOT ? 0 : (this.slots.generation[slot] as number);
+    floats[float + Descriptor.backend] = backend;
+    floats[float + Descriptor.offset] = offset;
+    floats[float + Descriptor.length] = length;
+    floats[float + Descriptor.regionOffset] = regionOffset;
+    floats[float + Descriptor.argument] = 0;
     this.#header[Header.submitted] = at + 1;
   }
 
@@ -148,7 +192,8 @@ export class Ring {
   #flush(): void {
     // A callback that runs ticks by itself must not disturb the batch that called it.
     if (this.#settling) return;
-    for (let count = this.binding.flush(); count > 0; count = this.binding.flush()) {
+    const flush = this.#flushNative;
+    for (let count = flush(); count > 0; count = flush()) {
       this.#settle(count);
     }
   }
@@ -156,14 +201,14 @@ export class Ring {
   #settle(count: number): void {
     const words = this.#completionWords;
     const floats = this.#completionFloats;
-    const owners = this.slots.owner;
+    const { slots } = this;
     this.#settling = true;
     for (let index = 0; index < count; index += 1) {
       const slot = words[index * Completion.words + Completion.slot] as number;
       const node = words[index * Completion.words + Completion.node] as number;
       const result = floats[index * Completion.floats + Completion.result] as number;
       try {
-        if (slot >= 0) owners[slot]?.settle(slot, result, node);
+        if (slot >= 0) slots.owner[slot]?.settle(slot, result, node);
         else this.#event(slot, node, result);
       } catch (error) {
         // Whatever it is, it must not take the rest of the batch with it.

@@ -13,6 +13,16 @@ const SMALLEST = 512;
 /** How much unused memory is kept for later. */
 export const SLAB_IDLE_LIMIT = 16 * MIB;
 
+/** What must stay reachable until the request is settled, and what a read is copied to. */
+export type KeptMemory = ArrayBufferView | readonly ArrayBufferView[] | VectorCopy;
+
+/** A vectored request: the bytes of the copied views follow each other in the lease. */
+export interface VectorCopy {
+  readonly views: readonly ArrayBufferView[];
+  readonly lengths: readonly number[];
+  readonly copied: readonly boolean[];
+}
+
 /** Memory lent to one request. */
 export interface Lease {
   readonly region: number;
@@ -20,6 +30,8 @@ export interface Lease {
   readonly offset: number;
   readonly bytes: Buffer;
   readonly chunk: Chunk;
+  /** What the request that has it keeps, and what a read is copied to. */
+  kept: KeptMemory | undefined;
 }
 
 interface Chunk {
@@ -82,6 +94,7 @@ export class Slab {
   }
 
   release(lease: Lease): void {
+    lease.kept = undefined;
     const { chunk } = lease;
     const { partial } = chunk.sizeClass;
     if (chunk.free.length === 0) partial.push(chunk);
@@ -114,7 +127,7 @@ export class Slab {
     const chunk = { region: created.id, bytes, leases: bytes / size, free, sizeClass };
     for (let offset = bytes - size; offset >= 0; offset -= size) {
       const view = Buffer.from(created.buffer, offset, size);
-      free.push({ region: created.id, offset, bytes: view, chunk });
+      free.push({ region: created.id, offset, bytes: view, chunk, kept: undefined });
     }
     this.#total += bytes;
     return chunk;

@@ -1,7 +1,7 @@
 // The requests that JavaScript waits for: one row each, in columns, so that a request costs no
 // object of its own.
 
-import type { Lease } from './slab.js';
+import type { KeptMemory, Lease } from './slab.js';
 
 /** Settles the requests of its slots. */
 export interface SlotOwner {
@@ -15,15 +15,8 @@ export type RequestCallback = (error: Error | null, result: number) => void;
 /** Identifies a request even after its slot was taken again. */
 export type Ticket = number;
 
-/** What must stay reachable until the request is settled, and what a read is copied to. */
-export type KeptMemory = ArrayBufferView | readonly ArrayBufferView[] | VectorCopy;
-
-/** A vectored request: the bytes of the copied views follow each other in the lease. */
-export interface VectorCopy {
-  readonly views: readonly ArrayBufferView[];
-  readonly lengths: readonly number[];
-  readonly copied: readonly boolean[];
-}
+/** Beside an operation: the request's memory is borrowed from the slab. */
+export const LEASED = 128;
 
 const FIRST_CAPACITY = 256;
 const MAX_GENERATION = 0x7fffffff;
@@ -44,18 +37,27 @@ function grown<T extends Int32Array | Uint8Array | Float64Array>(old: T, larger:
   return larger;
 }
 
+/** With room for exactly so many: lists that are pushed to take half as much again. */
+function lengthened<T>(old: readonly T[], length: number, filler: T): T[] {
+  const longer = old.slice();
+  while (longer.length < length) longer.push(filler);
+  return longer.slice();
+}
+
 export class SlotTable {
   generation = new Int32Array(0);
+  /** And LEASED. */
   operation = new Uint8Array(0);
   offset = new Float64Array(0);
   length = new Float64Array(0);
-  readonly owner: (SlotOwner | undefined)[] = [];
-  readonly resolve: ((value: number) => void)[] = [];
-  readonly reject: ((error: Error) => void)[] = [];
-  readonly callback: (RequestCallback | undefined)[] = [];
-  readonly kept: (KeptMemory | undefined)[] = [];
-  readonly lease: (Lease | undefined)[] = [];
-  readonly signal: (AbortSignal | undefined)[] = [];
+  owner: (SlotOwner | undefined)[] = [];
+  /** Resolves the promise; or the callback, where `reject` is undefined. */
+  done: (((value: number) => void) | RequestCallback)[] = [];
+  reject: (((error: Error) => void) | undefined)[] = [];
+  /** What the request has of LEASED memory is in its lease. */
+  kept: (KeptMemory | Lease | undefined)[] = [];
+  /** Of the few requests that have one. */
+  readonly signals = new Map<number, AbortSignal>();
 
   #free = new Int32Array(0);
   #freeCount = 0;
@@ -78,12 +80,10 @@ export class SlotTable {
     const generation = this.generation[slot] as number;
     this.generation[slot] = generation === MAX_GENERATION ? 1 : generation + 1;
     this.owner[slot] = undefined;
-    this.resolve[slot] = ignore;
-    this.reject[slot] = ignore;
-    this.callback[slot] = undefined;
+    this.done[slot] = ignore;
+    this.reject[slot] = undefined;
     this.kept[slot] = undefined;
-    this.lease[slot] = undefined;
-    this.signal[slot] = undefined;
+    if (this.signals.size > 0) this.signals.delete(slot);
     this.#free[this.#freeCount] = slot;
     this.#freeCount += 1;
   }
@@ -107,15 +107,10 @@ export class SlotTable {
     this.offset = grown(this.offset, new Float64Array(capacity));
     this.length = grown(this.length, new Float64Array(capacity));
     this.#free = grown(this.#free, new Int32Array(capacity));
-    for (let slot = old; slot < capacity; slot += 1) {
-      this.owner.push(undefined);
-      this.resolve.push(ignore);
-      this.reject.push(ignore);
-      this.callback.push(undefined);
-      this.kept.push(undefined);
-      this.lease.push(undefined);
-      this.signal.push(undefined);
-    }
+    this.owner = lengthened(this.owner, capacity, undefined);
+    this.done = lengthened(this.done, capacity, ignore);
+    this.reject = lengthened(this.reject, capacity, undefined);
+    this.kept = lengthened(this.kept, capacity, undefined);
     // Lowest slot on top, so that few slots stay few cache lines.
     for (let slot = capacity - 1; slot >= old; slot -= 1) {
       this.#free[this.#freeCount] = slot;

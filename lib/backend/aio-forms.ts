@@ -1,3 +1,4 @@
+import { Operation } from '../aio/protocol.js';
 import type { RequestCallback } from '../aio/slots.js';
 import { type ByteCount, callbackProblem } from './arguments.js';
 import type { CopyTarget } from './copy-target.js';
@@ -27,7 +28,7 @@ export class AioForms {
 
   /** Like {@link BlockBackend.pread}; the result is the number of bytes. (blk_aio_preadv) */
   pread(offset: ByteCount, buffer: ArrayBufferView, callback: RequestCallback): AioRequest {
-    return this.#submit(this.#port.draft.read(offset, buffer), callback);
+    return this.#submitBuffer(Operation.read, offset, buffer, callback);
   }
 
   /** Like {@link BlockBackend.pwrite}; the result is the number of bytes. (blk_aio_pwritev) */
@@ -37,7 +38,7 @@ export class AioForms {
     callback: RequestCallback,
     options?: WriteOptions,
   ): AioRequest {
-    return this.#submit(this.#port.draft.write(offset, buffer, options), callback);
+    return this.#submitBuffer(Operation.write, offset, buffer, callback, options);
   }
 
   /** Like {@link BlockBackend.preadv}; the result is the number of bytes. (blk_aio_preadv) */
@@ -123,9 +124,25 @@ export class AioForms {
   cancelAsync(_request: AioRequest): void {}
 
   #submit(problem: Problem, callback: RequestCallback): AioRequest {
-    const wrong = callbackProblem(callback);
-    // Nobody could be told, so this is the one argument error that throws.
-    if (wrong !== undefined) throw wrong;
+    checkCallback(callback);
     return this.#port.callback(problem, callback) as AioRequest;
   }
+
+  #submitBuffer(
+    operation: number,
+    offset: ByteCount,
+    buffer: ArrayBufferView,
+    callback: RequestCallback,
+    options?: WriteOptions,
+  ): AioRequest {
+    checkCallback(callback);
+    const port = this.#port;
+    return port.callbackBuffer(operation, offset, buffer, callback, options) as AioRequest;
+  }
+}
+
+/** Nobody could be told, so this is the one argument error that throws. */
+function checkCallback(callback: RequestCallback): void {
+  const wrong = callbackProblem(callback);
+  if (wrong !== undefined) throw wrong;
 }

@@ -52,7 +52,7 @@ export class Draft {
   account: number | undefined;
 
   read(offset: ByteCount, buffer: ArrayBufferView, options?: RequestOptions): Problem {
-    return this.#single(Operation.read, offset, buffer, options);
+    return this.single(Operation.read, offset, buffer, options);
   }
 
   readUnthrottled(offset: ByteCount, buffer: ArrayBufferView, options?: RequestOptions): Problem {
@@ -62,7 +62,7 @@ export class Draft {
   }
 
   write(offset: ByteCount, buffer: ArrayBufferView, options?: WriteOptions): Problem {
-    return this.#single(Operation.write, offset, buffer, options);
+    return this.single(Operation.write, offset, buffer, options);
   }
 
   readv(offset: ByteCount, buffers: readonly ArrayBufferView[], options?: RequestOptions): Problem {
@@ -141,11 +141,11 @@ export class Draft {
   }
 
   saveVmstate(position: ByteCount, buffer: ArrayBufferView): Problem {
-    return this.#single(Operation.saveVmstate, position, buffer, undefined);
+    return this.single(Operation.saveVmstate, position, buffer, undefined);
   }
 
   loadVmstate(position: ByteCount, buffer: ArrayBufferView): Problem {
-    return this.#single(Operation.loadVmstate, position, buffer, undefined);
+    return this.single(Operation.loadVmstate, position, buffer, undefined);
   }
 
   /** Of no range: the answer, or all there is to say, lies in `memory`. */
@@ -196,7 +196,8 @@ export class Draft {
     this.signal = undefined;
   }
 
-  #single(
+  /** A read, write or the like of one buffer. */
+  single(
     operation: number,
     offset: ByteCount,
     buffer: ArrayBufferView,

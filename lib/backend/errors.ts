@@ -1,5 +1,5 @@
 import type { OnOffAuto } from '../accounting/accounting.js';
-import { errnoText } from '../errors/errno.js';
+import { errnoText } from '../errors/errno-names.js';
 import { type BlockIoErrorEvent, emitBlockEvent } from '../graph/block-events.js';
 import { graph } from '../graph/graph.js';
 import { callForeign } from '../graph/notifiers.js';

@@ -1,4 +1,5 @@
 import { isFailure } from '../aio/native-binding.js';
+import { Operation } from '../aio/protocol.js';
 import { outOfRange } from '../errors/argument-errors.js';
 import { failureError } from '../errors/native-failure.js';
 import type { ByteCount } from './arguments.js';
@@ -37,7 +38,7 @@ export abstract class RequestForms {
    * fails as a whole. (block-backend.c: blk_pread)
    */
   pread(offset: ByteCount, buffer: ArrayBufferView, options?: RequestOptions): Promise<number> {
-    return this.port.promise(this.port.draft.read(offset, buffer, options));
+    return this.port.promiseBuffer(Operation.read, offset, buffer, options);
   }
 
   /**
@@ -55,7 +56,7 @@ export abstract class RequestForms {
 
   /** Writes all of `buffer` and resolves to the number of bytes. (blk_pwrite) */
   pwrite(offset: ByteCount, buffer: ArrayBufferView, options?: WriteOptions): Promise<number> {
-    return this.port.promise(this.port.draft.write(offset, buffer, options));
+    return this.port.promiseBuffer(Operation.write, offset, buffer, options);
   }
 
   /** Reads into several buffers, one after the other, in one request. (blk_preadv) */
@@ -157,7 +158,7 @@ export abstract class RequestForms {
 
   /** Like {@link pread}, and waits for it. */
   preadSync(offset: ByteCount, buffer: ArrayBufferView): number {
-    return this.port.sync(this.port.draft.read(offset, buffer));
+    return this.port.syncBuffer(Operation.read, offset, buffer);
   }
 
   /** Like {@link preadUnthrottled}, and waits for it. */
@@ -167,7 +168,7 @@ export abstract class RequestForms {
 
   /** Like {@link pwrite}, and waits for it. */
   pwriteSync(offset: ByteCount, buffer: ArrayBufferView, options?: WriteOptions): number {
-    return this.port.sync(this.port.draft.write(offset, buffer, options));
+    return this.port.syncBuffer(Operation.write, offset, buffer, options);
   }
 
   /** Like {@link preadv}, and waits for it. */

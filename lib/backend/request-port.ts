@@ -6,16 +6,24 @@ import type { AbortSignals } from '../aio/abort-signals.js';
 import type { Environment } from '../aio/environment.js';
 import type { Handle, NativeFailure } from '../aio/native-binding.js';
 import type { BufferPool } from '../aio/pool.js';
-import { Operation } from '../aio/protocol.js';
+import { AccountType, Operation } from '../aio/protocol.js';
+import { type Placement, placementOf } from '../aio/regions.js';
 import { NO_SLOT, type Ring } from '../aio/ring.js';
-import type { Slab } from '../aio/slab.js';
-import type { RequestCallback, SlotOwner, SlotTable, Ticket } from '../aio/slots.js';
+import type { Lease, Slab } from '../aio/slab.js';
+import {
+  LEASED,
+  type RequestCallback,
+  type SlotOwner,
+  type SlotTable,
+  type Ticket,
+} from '../aio/slots.js';
 import { AbortError, BlockError, BlockUsageError } from '../errors/block-error.js';
 import { Errno } from '../errors/errno.js';
 import { failureText } from '../errors/native-failure.js';
 import { type RequestMedium, requestText } from '../errors/request-failure.js';
+import type { ByteCount } from './arguments.js';
 import { Draft, type Problem } from './draft.js';
-import { ACCOUNT_TYPES, NOT_ACCOUNTED } from './options.js';
+import { ACCOUNT_TYPES, NOT_ACCOUNTED, type WriteOptions } from './options.js';
 import { copyOut, Transfer } from './transfer.js';
 
 /** What requests need to know about the backend that they belong to. */
@@ -134,7 +142,7 @@ export class RequestPort implements SlotOwner {
     if (refusal !== undefined) return Promise.reject(refusal);
     const slot = this.#slots.take(this);
     const promise = new Promise<number>(catchFunctions);
-    this.#slots.resolve[slot] = caughtResolve;
+    this.#slots.done[slot] = caughtResolve;
     this.#slots.reject[slot] = caughtReject;
     this.#submit(slot);
     return promise;
@@ -144,11 +152,96 @@ export class RequestPort implements SlotOwner {
   callback(problem: Problem, callback: RequestCallback): Ticket {
     const refusal = problem ?? this.#refusal();
     const slot = this.#slots.take(this);
-    this.#slots.callback[slot] = callback;
+    this.#slots.done[slot] = callback;
     const ticket = this.#slots.ticket(slot);
     if (refusal === undefined) this.#submit(slot);
     else process.nextTick(() => this.#finish(slot, resultOf(refusal), refusal));
     return ticket;
+  }
+
+  /** As promise(), of a request that reads or writes one buffer. */
+  promiseBuffer(
+    operation: number,
+    offset: ByteCount,
+    buffer: ArrayBufferView,
+    options?: WriteOptions,
+  ): Promise<number> {
+    const placement = this.#placement(offset, buffer, options);
+    if (placement === undefined) {
+      return this.promise(this.draft.single(operation, offset, buffer, options));
+    }
+    const slot = this.#slots.take(this);
+    const promise = new Promise<number>(catchFunctions);
+    this.#slots.done[slot] = caughtResolve;
+    this.#slots.reject[slot] = caughtReject;
+    this.#submitPlaced(slot, operation, offset as number, buffer, placement);
+    return promise;
+  }
+
+  /** As callback(), of a request that reads or writes one buffer. */
+  callbackBuffer(
+    operation: number,
+    offset: ByteCount,
+    buffer: ArrayBufferView,
+    callback: RequestCallback,
+    options?: WriteOptions,
+  ): Ticket {
+    const placement = this.#placement(offset, buffer, options);
+    if (placement === undefined) {
+      return this.callback(this.draft.single(operation, offset, buffer, options), callback);
+    }
+    const slot = this.#slots.take(this);
+    this.#slots.done[slot] = callback;
+    const ticket = this.#slots.ticket(slot);
+    this.#submitPlaced(slot, operation, offset as number, buffer, placement);
+    return ticket;
+  }
+
+  /** As sync(), of a request that reads or writes one buffer. */
+  syncBuffer(
+    operation: number,
+    offset: ByteCount,
+    buffer: ArrayBufferView,
+    options?: WriteOptions,
+  ): number {
+    const placement = this.#placement(offset, buffer, options);
+    if (placement === undefined) {
+      return this.sync(this.draft.single(operation, offset, buffer, options));
+    }
+    const ring = this.#ring;
+    const at = offset as number;
+    ring.pushPlaced(NO_SLOT, operation, this.#handle, at, placement, AccountType.none);
+    const result = ring.runSync();
+    if (result >= 0) return result;
+    throw this.#failure(NO_SLOT, operation, at, placement.length, result, ring.syncNode);
+  }
+
+  /**
+   * The memory of a request that says nothing but where it reads or writes, if native/ knows all of
+   * it: the request needs neither a draft nor a transfer then.
+   */
+  #placement(offset: ByteCount, buffer: ArrayBufferView, options: unknown): Placement | undefined {
+    if (options !== undefined || this.#handle === 0) return undefined;
+    if (!Number.isSafeInteger(offset) || !ArrayBuffer.isView(buffer)) return undefined;
+    return placementOf(buffer);
+  }
+
+  #submitPlaced(
+    slot: number,
+    operation: number,
+    offset: number,
+    buffer: ArrayBufferView,
+    placement: Placement,
+  ): void {
+    const slots = this.#slots;
+    const ring = this.#ring;
+    slots.operation[slot] = operation;
+    slots.offset[slot] = offset;
+    slots.length[slot] = placement.length;
+    slots.kept[slot] = buffer;
+    const account = this.#accountTypes[operation] as number;
+    ring.pushPlaced(slot, operation, this.#handle, offset, placement, account);
+    ring.arm();
   }
 
   /** Runs the draft to its end. Throws what a promise would reject with. */
@@ -163,10 +256,8 @@ export class RequestPort implements SlotOwner {
     let node = 0;
     if (errno === 0) {
       this.#push(NO_SLOT, operation, draft.argument);
-      result = this.#ring.binding.runSync();
+      result = this.#ring.runSync();
       node = this.#ring.syncNode;
-      // Others may have finished meanwhile.
-      this.#ring.arm();
     }
     draft.clear();
     this.#transfer.clear();
@@ -198,16 +289,17 @@ export class RequestPort implements SlotOwner {
 
   settle(slot: number, result: number, node: number): void {
     const slots = this.#slots;
-    const operation = slots.operation[slot] as number;
+    const known = slots.operation[slot] as number;
+    const operation = known & ~LEASED;
     const length = slots.length[slot] as number;
-    const lease = slots.lease[slot];
     let error: Error | undefined;
-    if (lease !== undefined) {
-      if (result >= 0 && readsData(operation)) error = copyOut(lease, slots.kept[slot], length);
+    if (known !== operation) {
+      const lease = slots.kept[slot] as Lease;
+      if (result >= 0 && readsData(operation)) error = copyOut(lease, lease.kept, length);
       this.#slab.release(lease);
     }
     if (result < 0) {
-      const signal = slots.signal[slot];
+      const signal = slots.signals.get(slot);
       error =
         result === Errno.ECANCELED && signal?.aborted
           ? new AbortError(signal.reason)
@@ -218,15 +310,14 @@ export class RequestPort implements SlotOwner {
 
   #finish(slot: number, result: number, error: Error | undefined): void {
     const slots = this.#slots;
-    const callback = slots.callback[slot];
-    const resolve = slots.resolve[slot] as (value: number) => void;
-    const reject = slots.reject[slot] as (error: Error) => void;
-    const signal = slots.signal[slot];
+    const done = slots.done[slot];
+    const reject = slots.reject[slot];
+    const signal = slots.signals.size === 0 ? undefined : slots.signals.get(slot);
     const ticket = this.#cancelled.size === 0 ? 0 : slots.ticket(slot);
     if (signal !== undefined) this.#abortSignals.forget(signal, slots.ticket(slot));
     slots.release(slot);
-    if (callback !== undefined) runCallback(callback, error ?? null, result);
-    else if (error === undefined) resolve(result);
+    if (reject === undefined) runCallback(done as RequestCallback, error ?? null, result);
+    else if (error === undefined) (done as (value: number) => void)(result);
     else reject(error);
     if (ticket !== 0) this.#tellCanceller(ticket);
   }
@@ -250,11 +341,9 @@ export class RequestPort implements SlotOwner {
     const { draft } = this;
     const slots = this.#slots;
     const errno = this.#describe();
-    slots.operation[slot] = draft.operation;
     slots.offset[slot] = draft.offset;
     slots.length[slot] = this.#transfer.length;
-    slots.kept[slot] = this.#transfer.kept;
-    slots.lease[slot] = this.#transfer.lease;
+    this.#keep(slot, draft.operation);
     if (draft.signal !== undefined) this.#watch(slot, draft.signal);
     if (errno === 0) {
       this.#push(slot, draft.operation, draft.argument);
@@ -266,6 +355,19 @@ export class RequestPort implements SlotOwner {
     draft.clear();
     this.#transfer.clear();
     this.#ring.arm();
+  }
+
+  #keep(slot: number, operation: number): void {
+    const slots = this.#slots;
+    const { kept, lease } = this.#transfer;
+    if (lease === undefined) {
+      slots.operation[slot] = operation;
+      slots.kept[slot] = kept;
+      return;
+    }
+    slots.operation[slot] = operation | LEASED;
+    lease.kept = kept;
+    slots.kept[slot] = lease;
   }
 
   /** Finds memory for the draft; 0 or a negative errno. */
@@ -311,7 +413,7 @@ export class RequestPort implements SlotOwner {
   }
 
   #watch(slot: number, signal: AbortSignal): void {
-    this.#slots.signal[slot] = signal;
+    this.#slots.signals.set(slot, signal);
     this.#abortSignals.watch(signal, this.#slots.ticket(slot));
   }
 

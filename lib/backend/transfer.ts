@@ -4,8 +4,7 @@ import { types } from 'node:util';
 import type { Environment } from '../aio/environment.js';
 import { isFailure } from '../aio/native-binding.js';
 import { placementOf } from '../aio/regions.js';
-import type { Lease } from '../aio/slab.js';
-import type { KeptMemory, VectorCopy } from '../aio/slots.js';
+import type { KeptMemory, Lease, VectorCopy } from '../aio/slab.js';
 import { BlockUsageError } from '../errors/block-error.js';
 import { MAX_TRANSFER } from '../errors/request-failure.js';
 import { byteLengthOf } from './arguments.js';
@@ -53,18 +52,20 @@ export class Transfer {
   /** One buffer. `copiesIn`: its content matters. Returns 0 or a negative errno. */
   setBuffer(view: ArrayBufferView, copiesIn: boolean): number {
     this.#reset();
-    const placement = placementOf(view);
-    const byteLength = placement?.length ?? byteLengthOf(view);
-    this.length = byteLength;
     this.kept = view;
+    const placement = placementOf(view);
+    if (placement !== undefined) {
+      this.buffers = 1;
+      this.region = placement.region;
+      this.regionOffset = placement.offset;
+      this.length = placement.length;
+      return 0;
+    }
+    const byteLength = byteLengthOf(view);
+    this.length = byteLength;
     // A longer request goes to native/ without memory, which refuses it before it would touch any.
     if (byteLength === 0 || byteLength > MAX_TRANSFER) return 0;
     this.buffers = 1;
-    if (placement !== undefined) {
-      this.region = placement.region;
-      this.regionOffset = placement.offset;
-      return 0;
-    }
     const region = this.#environment.regions.find(view);
     if (region !== undefined) {
       this.region = region.id;

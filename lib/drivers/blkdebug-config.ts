@@ -10,7 +10,8 @@
 
 import { createReadStream } from 'node:fs';
 import { BlockError } from '../errors/block-error.js';
-import { Errno, errnoText } from '../errors/errno.js';
+import { Errno } from '../errors/errno.js';
+import { errnoText } from '../errors/errno-names.js';
 import type { DriverOptions } from '../graph/driver-definition.js';
 import { OptionBag, optionError } from '../graph/option-bag.js';
 import { takeOptions } from '../graph/options.js';

@@ -10,17 +10,17 @@ import { raw } from './raw.js';
 import { throttle } from './throttle.js';
 import { xProbe } from './x-probe.js';
 
-/** The drivers of this package. */
-export const builtinDrivers: readonly DriverDefinition[] = [
-  file,
-  hostDevice,
-  raw,
-  nullCo,
-  nullAio,
-  blkdebugDriver,
-  blkverify,
-  blklogwrites,
-  copyOnRead,
-  throttle,
-  xProbe,
-];
+/** The drivers of this package by their names, so that only those that are used are loaded. */
+export const builtinDrivers: Readonly<Record<string, () => DriverDefinition>> = {
+  file: () => file,
+  host_device: () => hostDevice,
+  raw: () => raw,
+  'null-co': () => nullCo,
+  'null-aio': () => nullAio,
+  blkdebug: () => blkdebugDriver,
+  blkverify: () => blkverify,
+  blklogwrites: () => blklogwrites,
+  'copy-on-read': () => copyOnRead,
+  throttle: () => throttle,
+  'x-probe': () => xProbe,
+};

@@ -1,4 +1,4 @@
-import { errnoName, errnoText } from './errno.js';
+import { errnoName, errnoText } from './errno-names.js';
 
 /** What a {@link BlockError} knows beside its errno; absent where it makes no sense. */
 export interface BlockErrorDetails {

@@ -1,67 +1,20 @@
-import { constants } from 'node:os';
-import { getSystemErrorMap } from 'node:util';
-
-// What Node's tables lack: block devices use it, and Linux has one number for ENOTSUP and
-// EOPNOTSUPP, of which QEMU uses the first name.
-const EXTRA: ReadonlyMap<number, readonly [name: string, text: string]> = new Map([
-  [11, ['EAGAIN', 'resource temporarily unavailable']],
-  [15, ['ENOTBLK', 'block device required']],
-  [35, ['EDEADLK', 'resource deadlock would occur']],
-  [37, ['ENOLCK', 'no locks available']],
-  [39, ['ENOTEMPTY', 'directory not empty']],
-  [77, ['EBADFD', 'file descriptor in bad state']],
-  [95, ['ENOTSUP', 'operation not supported']],
-  [112, ['EHOSTDOWN', 'host is down']],
-  [115, ['EINPROGRESS', 'operation in progress']],
-  [117, ['EUCLEAN', 'structure needs cleaning']],
-  [121, ['EREMOTEIO', 'remote I/O error']],
-  [122, ['EDQUOT', 'disk quota exceeded']],
-  [123, ['ENOMEDIUM', 'no medium found']],
-  [124, ['EMEDIUMTYPE', 'wrong medium type']],
-  [125, ['ECANCELED', 'operation canceled']],
-]);
-
-/** Errno numbers that lib/ itself gives, negative as everywhere. */
+/** Errno numbers of Linux that lib/ itself gives, negative as everywhere. */
 export const Errno = {
-  EPERM: -constants.errno.EPERM,
-  EACCES: -constants.errno.EACCES,
-  EIO: -constants.errno.EIO,
-  ENOMEM: -constants.errno.ENOMEM,
-  ENOENT: -constants.errno.ENOENT,
-  ENODEV: -constants.errno.ENODEV,
-  ENOSPC: -constants.errno.ENOSPC,
-  EBUSY: -constants.errno.EBUSY,
-  EEXIST: -constants.errno.EEXIST,
-  EINVAL: -constants.errno.EINVAL,
-  EINPROGRESS: -constants.errno.EINPROGRESS,
-  ECONNABORTED: -constants.errno.ECONNABORTED,
-  EXDEV: -constants.errno.EXDEV,
-  EDEADLK: -constants.errno.EDEADLK,
+  EPERM: -1,
+  EACCES: -13,
+  EIO: -5,
+  ENOMEM: -12,
+  ENOENT: -2,
+  ENODEV: -19,
+  ENOSPC: -28,
+  EBUSY: -16,
+  EEXIST: -17,
+  EINVAL: -22,
+  EINPROGRESS: -115,
+  ECONNABORTED: -103,
+  EXDEV: -18,
+  EDEADLK: -35,
   ENOTSUP: -95,
   ENOMEDIUM: -123,
-  ECANCELED: -constants.errno.ECANCELED,
+  ECANCELED: -125,
 } as const;
-
-let names: Map<number, string> | undefined;
-
-function nodeNames(): Map<number, string> {
-  names ??= new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
-  return names;
-}
-
-/** -2 -> 'ENOENT'. */
-export function errnoName(errno: number): string {
-  const number = -errno;
-  return EXTRA.get(number)?.[0] ?? nodeNames().get(number) ?? `E${number}`;
-}
-
-/** 'ENOENT' -> 2; undefined when there is none of that name. */
-export function errnoNumber(name: string): number | undefined {
-  for (const [number, [known]] of EXTRA) if (known === name) return number;
-  return (constants.errno as Readonly<Record<string, number>>)[name];
-}
-
-/** -2 -> 'no such file or directory'. */
-export function errnoText(errno: number): string {
-  return EXTRA.get(-errno)?.[1] ?? getSystemErrorMap().get(errno)?.[1] ?? `unknown error ${-errno}`;
-}

@@ -2,7 +2,7 @@
 
 import type { NativeFailure } from '../aio/native-binding.js';
 import { BlockError, type BlockErrorDetails } from './block-error.js';
-import { errnoText } from './errno.js';
+import { errnoText } from './errno-names.js';
 
 type Arguments = Readonly<Record<string, string>>;
 type Sentence = (args: Arguments, reason: string) => string;

@@ -8,7 +8,8 @@ import { controlCall } from '../aio/control.js';
 import { environment } from '../aio/environment.js';
 import type { Handle, NativeListenAddress } from '../aio/native-binding.js';
 import { BlockError } from '../errors/block-error.js';
-import { Errno, errnoText } from '../errors/errno.js';
+import { Errno } from '../errors/errno.js';
+import { errnoText } from '../errors/errno-names.js';
 import { NbdExport } from './nbd-export.js';
 import { NbdGatekeeper } from './nbd-gatekeeper.js';
 import {

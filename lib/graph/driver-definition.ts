@@ -123,11 +123,14 @@ export interface DriverDefinition {
   leavesReadBuffers?(options: DriverOptions): boolean;
 }
 
-const definitions = new Map<string, DriverDefinition>();
+const definitions = new Map<string, () => DriverDefinition>();
 
-/** Makes a driver known to this environment; a later definition replaces an earlier one. */
-export function registerDriver(definition: DriverDefinition): void {
-  definitions.set(definition.name, definition);
+/**
+ * Makes drivers known to this environment by their names; a later definition replaces an earlier one.
+ * They need not be loaded before somebody asks for them.
+ */
+export function registerDrivers(drivers: Readonly<Record<string, () => DriverDefinition>>): void {
+  for (const [name, definition] of Object.entries(drivers)) definitions.set(name, definition);
 }
 
 /** All children that a node of these options can have. */
@@ -139,17 +142,17 @@ export function childrenOf(
 }
 
 export function findDriver(name: string): DriverDefinition | undefined {
-  return definitions.get(name);
+  return definitions.get(name)?.();
 }
 
 /** In order of registration. */
-export function drivers(): Iterable<DriverDefinition> {
-  return definitions.values();
+export function* drivers(): Iterable<DriverDefinition> {
+  for (const definition of definitions.values()) yield definition();
 }
 
 /** The driver for names that begin with `prefix:`. */
 export function findProtocol(prefix: string): DriverDefinition | undefined {
-  const driver = definitions.get(prefix);
+  const driver = findDriver(prefix);
   return driver?.protocol === undefined ? undefined : driver;
 }
 

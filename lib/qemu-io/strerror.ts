@@ -1,6 +1,6 @@
 // The C library's words for an errno, which scripts look for in the output of qemu-io.
 
-import { errnoName, errnoText } from '../errors/errno.js';
+import { errnoName, errnoText } from '../errors/errno-names.js';
 
 const TEXTS: Readonly<Record<string, string>> = {
   EPERM: 'Operation not permitted',

@@ -17,6 +17,7 @@ const required = [
   'dist/index.mjs',
   'dist/index.d.ts',
   'dist/index.d.mts',
+  'dist/more.js',
   'dist/rest.js',
   'dist/cli/main.js',
   'CMakeLists.txt',

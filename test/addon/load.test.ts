@@ -1,5 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { findAddon } from '../../lib/addon/locate.js';
+import { usualPlace } from '../../lib/addon/usual-place.js';
 import { version } from '../../package.json';
 import { InstalledPackage } from './installed-package';
 
@@ -55,6 +57,32 @@ describe('load', () => {
   test('load: a prebuilt binary that fits is loaded', async () => {
     expect(await installed.load()).toBe(version);
   });
+
+  test('load: a binary at its usual place is the one that node-gyp-build finds', () => {
+    expect(usualPlace(installed.root)).toBe(installed.addon);
+    expect(findAddon(installed.root)).toBe(installed.addon);
+    const compiled = join(installed.root, 'build/Release/block_backend.node');
+    mkdirSync(dirname(compiled), { recursive: true });
+    // Compiled in another way, say: only node-gyp-build knows.
+    expect(usualPlace(installed.root)).toBeUndefined();
+    writeFileSync(compiled, '');
+    expect(usualPlace(installed.root)).toBe(compiled);
+    expect(findAddon(installed.root)).toBe(compiled);
+  });
+
+  test.each(['BLOCK_BACKEND_PREBUILD', 'LIBC', 'PREBUILDS_ONLY', 'npm_config_arch'])(
+    'load: with %s set, only node-gyp-build says where the binary is',
+    (name) => {
+      const { [name]: before } = process.env;
+      process.env[name] = 'other';
+      try {
+        expect(usualPlace(installed.root)).toBeUndefined();
+      } finally {
+        delete process.env[name];
+        if (before !== undefined) process.env[name] = before;
+      }
+    },
+  );
 
   test('load: no binary for the platform names those that there are, and the command that compiles', async () => {
     const platform = dirname(installed.addon);

@@ -263,4 +263,56 @@ onEveryEngineAndHome((context) => {
     expect(await blk.preadv(0, empty)).toBe(0);
     expect(await blk.pwritev(0, [])).toBe(0);
   });
+
+  test('buffers: a request on memory of the pool ends like one on any other', async () => {
+    await using blk = await open(image(LENGTH));
+    await using empty = new BlockBackend({ context: context() });
+    const closed = await open(image(LENGTH));
+    const kinds = [blk.allocate(512), Buffer.alloc(512)];
+    await closed.close();
+    const outcomeOf = (error: unknown): unknown => {
+      const { name, code, message } = error as NodeJS.ErrnoException;
+      return { name, code, message };
+    };
+    const promised = (request: Promise<number>): Promise<unknown> => request.catch(outcomeOf);
+    const called = (submit: (done: (error: Error | null, result: number) => void) => void) =>
+      new Promise<unknown>((resolve) => {
+        submit((error, result) => resolve(error ? outcomeOf(error) : result));
+      });
+    const thrown = (run: () => number): unknown => {
+      try {
+        return run();
+      } catch (error) {
+        return outcomeOf(error);
+      }
+    };
+    const signal = AbortSignal.abort();
+    const offsets = [0, 1n, LENGTH - 511, -1, 1.5, Number.NaN, 2 ** 60, '0', undefined] as number[];
+    const all: unknown[][] = [];
+    for (const view of [...kinds, Object.create(blk.allocate(512)) as Buffer]) {
+      const outcomes: unknown[] = [];
+      for (const backend of [blk, empty, closed]) {
+        for (const at of offsets) {
+          outcomes.push(
+            await promised(backend.pread(at, view)),
+            await promised(backend.pwrite(at, view)),
+            await promised(backend.pwrite(at, view, { signal })),
+            await called((done) => backend.aio.pread(at, view, done)),
+            await called((done) => backend.aio.pwrite(at, view, done)),
+            await called((done) => backend.aio.pwrite(at, view, done, { signal })),
+            thrown(() => backend.preadSync(at, view)),
+            thrown(() => backend.pwriteSync(at, view)),
+            thrown(() => backend.pwriteSync(at, view, { signal })),
+          );
+        }
+      }
+      all.push(outcomes);
+    }
+    const [pool, other, none] = all;
+    expect(pool).toEqual(other);
+    expect(pool?.filter((outcome) => outcome === 512)).toHaveLength(2 * 6);
+    // Inherits all from memory of the pool, and is none.
+    const names = none?.map((outcome) => (outcome as { name: string }).name);
+    expect(new Set(names)).toEqual(new Set(['TypeError']));
+  });
 });

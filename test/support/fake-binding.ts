@@ -43,7 +43,9 @@ export class FakeBinding {
     this.#ingest();
   }
 
-  flush(): number {
+  readonly runSync = (): number => 0;
+
+  readonly flush = (): number => {
     this.calls.push('flush');
     this.#ingest();
     const words = new Int32Array(this.#completion);
@@ -55,7 +57,7 @@ export class FakeBinding {
       floats[index * Completion.floats + Completion.result] = result;
     }
     return batch.length;
-  }
+  };
 
   /** Something that nobody submitted. */
   announce(event: number, value = 0): void {
