@@ -20,6 +20,7 @@ namespace {
 using uring::kCancelTag;
 using uring::kDoorbellTag;
 using uring::kInRing;
+using uring::kLoneWrite;
 using uring::kTrial;
 using uring::op_of;
 
@@ -178,7 +179,8 @@ bool UringEngine::fill() {
   IntrusiveList<IoOp> blocking;
   while (IoOp* op = queue_.front()) {
     io_uring_sqe* sqe = nullptr;
-    if (goes_to_ring(*op)) {
+    const bool lone = is_lone_write(*op);
+    if (lone || goes_to_ring(*op)) {
       if (in_ring_ >= kRingEntries && !is_socket_op(op->opcode)) {
         break;
       }
@@ -192,8 +194,14 @@ bool UringEngine::fill() {
     ++counters_.submitted[static_cast<std::size_t>(op->opcode)];
     if (sqe != nullptr) {
       prepare(*sqe, *op);
+      if (lone) {
+        io_uring_sqe_set_flags(sqe, sqe->flags | IOSQE_ASYNC);
+        op->engine_state = kLoneWrite;
+        lone_write_ = true;
+      }
     } else {
       blocking.push_back(for_worker(op));
+      ++with_workers_;
     }
   }
   counters_.worker_submissions += blocking.size();
@@ -212,6 +220,21 @@ bool UringEngine::goes_to_ring(const IoOp& op) {
           (op.file->direct || op.file->ring_writes == RingWrites::kAsync));
 }
 
+// One buffered write, and nothing else that blocks: then a thread of the kernel does it for fewer
+// system calls than a worker, who has to be woken and has to ring. More of them at a time stay with
+// the workers, where they stand in line (WriteLines) and are told of together.
+bool UringEngine::is_lone_write(const IoOp& op) const {
+  if (op.opcode != IoOpcode::kWrite || op.file->ring_writes != RingWrites::kPunted ||
+      op.file->workers_only || op.offset < 0 || with_workers_ != 0 || lone_write_) {
+    return false;
+  }
+  const IoOp* other = op.next;
+  while (other != nullptr && goes_to_ring(*other)) {
+    other = other->next;
+  }
+  return other == nullptr;
+}
+
 IoOp* UringEngine::for_worker(IoOp* op) {
   op->engine_state = 0;
   if (op->opcode != IoOpcode::kWrite || op->file->workers_only ||
@@ -225,6 +248,7 @@ IoOp* UringEngine::for_worker(IoOp* op) {
 void UringEngine::collect_from_workers() {
   IntrusiveList<IoOp> collected;
   workers_.collect(collected);
+  with_workers_ -= collected.size();
   while (IoOp* op = collected.pop_front()) {
     if (op->engine_state != kTrial) {
       finished_.push_back(op);
@@ -311,6 +335,9 @@ void UringEngine::prepare_socket_op(io_uring_sqe& sqe, IoOp& op) {
     op.opcode == IoOpcode::kSend ? io_uring_prep_send(&sqe, fd, op.iov->iov_base, length, flags)
                                  : io_uring_prep_recv(&sqe, fd, op.iov->iov_base, length, flags);
   }
+  if (op.poll_first && (flags_ & IORING_SETUP_SINGLE_ISSUER) != 0) {  // since 5.19 and 6.0
+    sqe.ioprio |= IORING_RECVSEND_POLL_FIRST;
+  }
   io_uring_sqe_set_data(&sqe, &op);
   op.engine_state = kInRing;
   ++counters_.ring_submissions;
@@ -325,9 +352,16 @@ void UringEngine::push_to_kernel() {
   }
   int result = 0;
   do {
-    result = io_uring_submit(&ring_);
+    result = submit_entries();
   } while (result == -EINTR);
   check_submission(result);
+}
+
+// With DEFER_TASKRUN what has completed meanwhile is posted by the same call: a lone write that its
+// thread was quick with, the next request of a client that was quick with its answer.
+int UringEngine::submit_entries() {
+  return (flags_ & IORING_SETUP_DEFER_TASKRUN) != 0 ? io_uring_submit_and_get_events(&ring_)
+                                                    : io_uring_submit(&ring_);
 }
 
 void UringEngine::check_submission(int result) {
@@ -381,6 +415,8 @@ void UringEngine::consume() {
 void UringEngine::left_ring(IoOp& op) {
   if (!is_socket_op(op.opcode)) {
     --in_ring_;
+    lone_write_ = lone_write_ && op.engine_state != kLoneWrite;
+    op.engine_state = 0;
     return;
   }
   --sockets_in_ring_;
