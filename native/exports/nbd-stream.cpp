@@ -19,9 +19,8 @@ using aio::Task;
 namespace {
 
 std::size_t bytes_of(const iovec* iov, std::uint32_t count) {
-  return std::accumulate(
-      iov, iov + count, std::size_t{0},
-      [](std::size_t bytes, const iovec& part) { return bytes + part.iov_len; });
+  return std::accumulate(iov, iov + count, std::size_t{0},
+                         [](std::size_t bytes, const iovec& part) { return bytes + part.iov_len; });
 }
 
 }  // namespace
@@ -175,8 +174,8 @@ Task<std::int64_t> NbdStream::send_slowly(const iovec* iov, std::uint32_t count)
       enter();
       continue;
     }
-    const std::int64_t sent = co_await SocketAwaiter(context_->engine(), IoOpcode::kSend, socket_,
-                                                     iov, count, &send_op_);
+    const std::int64_t sent =
+        co_await SocketAwaiter(context_->engine(), IoOpcode::kSend, socket_, iov, count, &send_op_);
     if (!was_paused(sent)) {
       co_return sent;
     }
