@@ -33,6 +33,10 @@ constexpr std::size_t kLargestTransfer = 0x7ffff000;
 constexpr unsigned kBoundedWorkers = 8;
 constexpr unsigned kUnboundedWorkers = 2;
 
+// Writes that came alone before one is taken for a lone one: of two lanes, each finds itself alone
+// now and then, and a thread of the kernel and a worker would only wait for each other.
+constexpr unsigned kAloneInARow = 4;
+
 constexpr Nanoseconds kSecond = 1'000'000'000;
 constexpr Nanoseconds kMillisecond = 1'000'000;
 
@@ -223,16 +227,18 @@ bool UringEngine::goes_to_ring(const IoOp& op) {
 // One buffered write, and nothing else that blocks: then a thread of the kernel does it for fewer
 // system calls than a worker, who has to be woken and has to ring. More of them at a time stay with
 // the workers, where they stand in line (WriteLines) and are told of together.
-bool UringEngine::is_lone_write(const IoOp& op) const {
+bool UringEngine::is_lone_write(const IoOp& op) {
   if (op.opcode != IoOpcode::kWrite || op.file->ring_writes != RingWrites::kPunted ||
-      op.file->workers_only || op.offset < 0 || with_workers_ != 0 || lone_write_) {
+      op.file->workers_only || op.offset < 0) {
     return false;
   }
   const IoOp* other = op.next;
   while (other != nullptr && goes_to_ring(*other)) {
     other = other->next;
   }
-  return other == nullptr;
+  const bool alone = other == nullptr && with_workers_ == 0 && !lone_write_;
+  alone_in_a_row_ = alone ? std::min(alone_in_a_row_ + 1, kAloneInARow) : 0;
+  return alone_in_a_row_ == kAloneInARow;
 }
 
 IoOp* UringEngine::for_worker(IoOp* op) {

@@ -68,7 +68,7 @@ class UringEngine final : public Engine {
 
   bool fill();
   static bool goes_to_ring(const IoOp& op);
-  bool is_lone_write(const IoOp& op) const;
+  bool is_lone_write(const IoOp& op);
   static IoOp* for_worker(IoOp* op);
   void collect_from_workers();
   void arm_doorbell();
@@ -107,6 +107,7 @@ class UringEngine final : public Engine {
   unsigned in_ring_ = 0;               // operations on files the ring holds, published or not
   unsigned sockets_in_ring_ = 0;       // the same on sockets
   std::size_t with_workers_ = 0;       // operations that workers have, or have done
+  unsigned alone_in_a_row_ = 0;        // of the writes that block, the last ones
   bool lone_write_ = false;            // one of those in the ring is a write of that kind
   EngineCounters counters_;
 
