@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-const execute = promisify(execFile);
+export const execute = promisify(execFile);
 
 export const sideScript = (name) => fileURLToPath(new URL(`../sides/${name}.mjs`, import.meta.url));
 

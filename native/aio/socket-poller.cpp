@@ -32,9 +32,9 @@ int SocketPoller::open(int doorbell) {
 bool SocketPoller::start(IoOp* op) {
   Socket& socket = sockets_[op->file->fd.get()];
   IntrusiveList<IoOp>& waiters = is_outward(*op) ? socket.out : socket.in;
-  if (waiters.empty()) {
+  if (waiters.empty() && !op->poll_first) {
     const std::int64_t result = try_socket_op(*op);
-    if (result != -EAGAIN || op->no_wait) {
+    if (result != -EAGAIN) {
       finish(op, result);
       return true;
     }

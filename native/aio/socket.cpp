@@ -38,9 +38,18 @@ ssize_t system_call(const IoOp& op) {
 
 }  // namespace
 
-int message_flags(const IoOp& op) {
-  return (op.opcode == IoOpcode::kSend ? MSG_NOSIGNAL : 0) | (op.no_wait ? MSG_DONTWAIT : 0);
+std::int64_t send_now(const File& socket, const iovec* iov, std::uint32_t count) {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(iov);
+  message.msg_iovlen = count;
+  ssize_t sent = 0;
+  do {
+    sent = ::sendmsg(socket.fd.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (sent < 0 && errno == EINTR);
+  return sent < 0 ? -errno : sent;
 }
+
+int message_flags(const IoOp& op) { return op.opcode == IoOpcode::kSend ? MSG_NOSIGNAL : 0; }
 
 std::int64_t try_socket_op(const IoOp& op) {
   ssize_t result = 0;

@@ -58,6 +58,9 @@ class SocketAwaiter : public IoOp {
   std::coroutine_handle<> caller_;
 };
 
+/// As much as the socket takes now: bytes, or a negative errno, EAGAIN when it would wait.
+std::int64_t send_now(const File& socket, const iovec* iov, std::uint32_t count);
+
 /// The flags of send(2) and recv(2) that the operation asks for.
 int message_flags(const IoOp& op);
 

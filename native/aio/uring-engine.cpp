@@ -21,6 +21,7 @@ namespace {
 using uring::kCancelTag;
 using uring::kDoorbellTag;
 using uring::kInRing;
+using uring::kLoneWrite;
 using uring::kTrial;
 using uring::op_of;
 
@@ -32,6 +33,10 @@ constexpr std::size_t kLargestTransfer = 0x7ffff000;
 // systems without NOWAIT). Per kernel thread pool, which rings of one thread share.
 constexpr unsigned kBoundedWorkers = 8;
 constexpr unsigned kUnboundedWorkers = 2;
+
+// Writes that came alone before one is taken for a lone one: of two lanes, each finds itself alone
+// now and then, and a thread of the kernel and a worker would only wait for each other.
+constexpr unsigned kAloneInARow = 4;
 
 constexpr Nanoseconds kSecond = 1'000'000'000;
 constexpr Nanoseconds kMillisecond = 1'000'000;
@@ -192,7 +197,8 @@ bool UringEngine::fill() {
   IntrusiveList<IoOp> blocking;
   while (IoOp* op = queue_.front()) {
     io_uring_sqe* sqe = nullptr;
-    if (goes_to_ring(*op)) {
+    const bool lone = is_lone_write(*op);
+    if (lone || goes_to_ring(*op)) {
       if (in_ring_ >= kRingEntries && !is_socket_op(op->opcode)) {
         break;
       }
@@ -206,8 +212,14 @@ bool UringEngine::fill() {
     ++counters_.submitted[static_cast<std::size_t>(op->opcode)];
     if (sqe != nullptr) {
       prepare(*sqe, *op);
+      if (lone) {
+        io_uring_sqe_set_flags(sqe, sqe->flags | IOSQE_ASYNC);
+        op->engine_state = kLoneWrite;
+        lone_write_ = true;
+      }
     } else {
       blocking.push_back(for_worker(op));
+      ++with_workers_;
     }
   }
   counters_.worker_submissions += blocking.size();
@@ -226,6 +238,23 @@ bool UringEngine::goes_to_ring(const IoOp& op) {
           (op.file->direct || op.file->ring_writes == RingWrites::kAsync));
 }
 
+// One buffered write, and nothing else that blocks: then a thread of the kernel does it for fewer
+// system calls than a worker, who has to be woken and has to ring. More of them at a time stay with
+// the workers, where they stand in line (WriteLines) and are told of together.
+bool UringEngine::is_lone_write(const IoOp& op) {
+  if (op.opcode != IoOpcode::kWrite || op.file->ring_writes != RingWrites::kPunted ||
+      op.file->workers_only || op.offset < 0) {
+    return false;
+  }
+  const IoOp* other = op.next;
+  while (other != nullptr && goes_to_ring(*other)) {
+    other = other->next;
+  }
+  const bool alone = other == nullptr && with_workers_ == 0 && !lone_write_;
+  alone_in_a_row_ = alone ? std::min(alone_in_a_row_ + 1, kAloneInARow) : 0;
+  return alone_in_a_row_ == kAloneInARow;
+}
+
 IoOp* UringEngine::for_worker(IoOp* op) {
   op->engine_state = 0;
   if (op->opcode != IoOpcode::kWrite || op->file->workers_only ||
@@ -239,6 +268,7 @@ IoOp* UringEngine::for_worker(IoOp* op) {
 void UringEngine::collect_from_workers() {
   IntrusiveList<IoOp> collected;
   workers_.collect(collected);
+  with_workers_ -= collected.size();
   while (IoOp* op = collected.pop_front()) {
     if (op->engine_state != kTrial) {
       finished_.push_back(op);
@@ -325,6 +355,9 @@ void UringEngine::prepare_socket_op(io_uring_sqe& sqe, IoOp& op) {
     op.opcode == IoOpcode::kSend ? io_uring_prep_send(&sqe, fd, op.iov->iov_base, length, flags)
                                  : io_uring_prep_recv(&sqe, fd, op.iov->iov_base, length, flags);
   }
+  if (op.poll_first && (flags_ & IORING_SETUP_SINGLE_ISSUER) != 0) {  // since 5.19 and 6.0
+    sqe.ioprio |= IORING_RECVSEND_POLL_FIRST;
+  }
   io_uring_sqe_set_data(&sqe, &op);
   op.engine_state = kInRing;
   ++counters_.ring_submissions;
@@ -339,9 +372,16 @@ void UringEngine::push_to_kernel() {
   }
   int result = 0;
   do {
-    result = io_uring_submit(&ring_);
+    result = submit_entries();
   } while (result == -EINTR);
   check_submission(result);
+}
+
+// With DEFER_TASKRUN what has completed meanwhile is posted by the same call: a lone write that its
+// thread was quick with, the next request of a client that was quick with its answer.
+int UringEngine::submit_entries() {
+  return (flags_ & IORING_SETUP_DEFER_TASKRUN) != 0 ? io_uring_submit_and_get_events(&ring_)
+                                                    : io_uring_submit(&ring_);
 }
 
 void UringEngine::check_submission(int result) {
@@ -400,6 +440,8 @@ void UringEngine::consume() {
 void UringEngine::left_ring(IoOp& op) {
   if (!is_socket_op(op.opcode)) {
     --in_ring_;
+    lone_write_ = lone_write_ && op.engine_state != kLoneWrite;
+    op.engine_state = 0;
     return;
   }
   --sockets_in_ring_;

@@ -5,7 +5,8 @@
 //
 // The ring carries what the kernel does without blocking: reads, O_DIRECT writes, and buffered
 // writes where the file system can (RingWrites). The rest goes to the engine's own workers, because
-// the kernel would only hand it to worker threads of its own, one by one.
+// the kernel would only hand it to worker threads of its own, one by one. For a single buffered
+// write that is the shorter way, though, and it goes to the ring as well (is_lone_write).
 //
 // One read of the doorbell's eventfd is always pending in the ring, so the ring's descriptor alone
 // tells that anything happened: a completion, a finished worker, wake().
@@ -70,6 +71,7 @@ class UringEngine final : public Engine {
 
   bool fill();
   static bool goes_to_ring(const IoOp& op);
+  bool is_lone_write(const IoOp& op);
   static IoOp* for_worker(IoOp* op);
   void collect_from_workers();
   void arm_doorbell();
@@ -78,6 +80,7 @@ class UringEngine final : public Engine {
   void prepare_transfer(io_uring_sqe& sqe, const IoOp& op);
   void prepare_socket_op(io_uring_sqe& sqe, IoOp& op);
   void push_to_kernel();
+  int submit_entries();
   void check_submission(int result);
   void give_up(int error);
 
@@ -106,6 +109,9 @@ class UringEngine final : public Engine {
   std::size_t sockets_in_flight_ = 0;  // of those, on sockets and with no result
   unsigned in_ring_ = 0;               // operations on files the ring holds, published or not
   unsigned sockets_in_ring_ = 0;       // the same on sockets
+  std::size_t with_workers_ = 0;       // operations that workers have, or have done
+  unsigned alone_in_a_row_ = 0;        // of the writes that block, the last ones
+  bool lone_write_ = false;            // one of those in the ring is a write of that kind
   EngineCounters counters_;
 
   std::uint64_t doorbell_value_ = 0;  // where the pending read puts the eventfd's count

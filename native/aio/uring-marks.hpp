@@ -15,7 +15,8 @@ inline constexpr std::uint64_t kCancelTag = 3;
 inline constexpr std::uint8_t kTrial = 1;   // a WriteTrial
 inline constexpr std::uint8_t kInRing = 2;  // on a socket, in the ring
 inline constexpr std::uint8_t kCancelling =
-    3;  // the same, and in the list of those to be cancelled
+    3;                                         // the same, and in the list of those to be cancelled
+inline constexpr std::uint8_t kLoneWrite = 4;  // a buffered write, in the ring
 
 inline IoOp* op_of(std::uint64_t user_data) {
   return reinterpret_cast<IoOp*>(user_data);  // NOLINT(performance-no-int-to-ptr): what we put in

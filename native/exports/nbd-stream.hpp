@@ -80,6 +80,7 @@ class NbdStream {
   aio::Task<int> fill_slowly(std::size_t bytes);
   aio::Task<int> read_slowly(std::byte* to, std::size_t bytes);
   aio::Task<int> wait_for_section();
+  aio::Task<std::int64_t> send_slowly(const iovec* iov, std::uint32_t count);
   aio::Task<std::int64_t> receive(const iovec* iov, std::uint32_t count);
   void make_room();
   void wake_waiting();
@@ -93,6 +94,7 @@ class NbdStream {
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   bool ended_ = false;
+  bool emptied_ = false;  // the last receive took all there was
   bool paused_ = false;
   bool hung_up_ = false;
   std::uint32_t active_ = 0;

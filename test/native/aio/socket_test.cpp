@@ -120,10 +120,10 @@ Detached run_accept(Engine& engine, File& listener, Call* call) {
   call->result = co_await SocketAwaiter(engine, listener, &call->op);
 }
 
-Detached send_now(Engine& engine, File& socket, const iovec* iov, Call* call) {
-  SocketAwaiter send(engine, IoOpcode::kSend, socket, iov, 1, &call->op);
-  send.no_wait = true;
-  call->result = co_await send;
+Detached receive_late(Engine& engine, File& socket, const iovec* iov, Call* call) {
+  SocketAwaiter receive(engine, IoOpcode::kReceive, socket, iov, 1, &call->op);
+  receive.poll_first = true;
+  call->result = co_await receive;
 }
 
 /// A listening socket on a free port of this host.
@@ -214,10 +214,7 @@ TEST_CASE(
     fill(pair.ours.fd.get());
     std::string text = "more";
     const iovec iov{text.data(), text.size()};
-    Call refused;
-    send_now(home.engine(), pair.ours, &iov, &refused);
-    CHECK(home.run([&] { return refused.done(); }));
-    CHECK(refused.result == -EAGAIN);
+    CHECK(send_now(pair.ours, &iov, 1) == -EAGAIN);
 
     Call waits;
     run_call(home.engine(), IoOpcode::kSend, pair.ours, &iov, 1, &waits);
@@ -231,11 +228,37 @@ TEST_CASE(
     }));
     CHECK(waits.result == 4);
 
+    CHECK(send_now(pair.ours, &iov, 1) == 4);
     pair.peer.reset();
+    CHECK(send_now(pair.ours, &iov, 1) == -EPIPE);
     Call broken;
     run_call(home.engine(), IoOpcode::kSend, pair.ours, &iov, 1, &broken);
     CHECK(home.run([&] { return broken.done(); }));
     CHECK((broken.result == -EPIPE || broken.result == -ECONNRESET));
+    home.engine().forget_file(pair.ours);
+  });
+}
+
+TEST_CASE("aio/socket: a receive that expects to wait takes what is there all the same") {
+  on_every_engine_and_home([](Home& home) {
+    Pair pair;
+    std::string text(4, '-');
+    const iovec iov{text.data(), text.size()};
+    for (const bool early : {true, false}) {
+      Call received;
+      if (early) {
+        REQUIRE(::write(pair.peer.get(), "data", 4) == 4);
+      }
+      receive_late(home.engine(), pair.ours, &iov, &received);
+      home.settle();
+      CHECK(received.done() == early);
+      if (!early) {
+        REQUIRE(::write(pair.peer.get(), "data", 4) == 4);
+      }
+      CHECK(home.run([&] { return received.done(); }));
+      CHECK(received.result == 4);
+      CHECK(text == "data");
+    }
     home.engine().forget_file(pair.ours);
   });
 }

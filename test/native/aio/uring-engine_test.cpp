@@ -498,6 +498,64 @@ TEST_CASE("aio/uring: the first buffered write finds out how a file is written")
   });
 }
 
+// Where the file system refuses RWF_NOWAIT; elsewhere all of them go to the ring.
+TEST_CASE("aio/uring: a buffered write that nothing else waits beside is the kernel's own") {
+  on_both_homes([](RingHome kind) {
+    File file = file_with(pattern(4096, 11));
+    Home home(kind);
+    std::vector<char> data = pattern(4 * 4096, 12);
+    std::vector<Transfer> ops(4);
+    for (std::size_t i = 0; i < ops.size(); ++i) {
+      ops[i].set(IoOpcode::kWrite, file, data.data() + i * 4096, 4096,
+                 static_cast<std::int64_t>(i * 4096));
+    }
+    CHECK(home.run_one(ops[0]) == 4096);
+    if (file.ring_writes != RingWrites::kPunted) {
+      MESSAGE("skipped: buffered writes here do not block");
+      return;
+    }
+    for (int writes = 0; writes < 3; ++writes) {
+      CHECK(home.run_one(ops[0]) == 4096);
+    }
+    CHECK(home->counters().ring_submissions == 0);
+    CHECK(home.run_one(ops[0]) == 4096);
+    CHECK(home->counters().ring_submissions == 1);
+    CHECK(home->counters().worker_submissions == 4);
+    // A read does not count, whichever comes first.
+    std::vector<char> seen(4096);
+    Transfer read(IoOpcode::kRead, file, seen.data(), seen.size());
+    home->enqueue(&ops[1]);
+    home->enqueue(&read);
+    home.run(2);
+    CHECK(home->counters().ring_submissions == 3);
+    // One comes while another is under way; two at once; one beside a flush: workers.
+    home->enqueue(&ops[0]);
+    home->submit();
+    home->enqueue(&ops[3]);
+    home.run(2);
+    CHECK(home->counters().ring_submissions == 4);
+    CHECK(home->counters().worker_submissions == 5);
+    home->enqueue(&ops[1]);
+    home->enqueue(&ops[2]);
+    home.run(2);
+    IoOp flush;
+    flush.opcode = IoOpcode::kFdatasync;
+    flush.file = &file;
+    home->enqueue(&flush);
+    home->enqueue(&ops[3]);
+    home.run(2);
+    CHECK(home->counters().ring_submissions == 4);
+    CHECK(home->counters().worker_submissions == 9);
+    for (auto& op : ops) {
+      CHECK(op.result == 4096);
+    }
+    seen.resize(data.size());
+    REQUIRE(pread(file.fd.get(), seen.data(), seen.size(), 0) == static_cast<ssize_t>(seen.size()));
+    CHECK(seen == data);
+    home->forget_file(file);
+  });
+}
+
 TEST_CASE("aio/uring: many first writes at once each find their way") {
   on_both_homes([](RingHome kind) {
     File file = file_of(scratch_fd());

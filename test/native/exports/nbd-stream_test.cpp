@@ -186,9 +186,7 @@ TEST_CASE("exports/nbd-stream: paused it sends what the peer takes at once, and 
     int result = kPending;
     world.stream->pause();
     write(*world.stream, &small, &result);
-    CHECK(world.backend->busy() == 1);
-    CHECK(world.run([&] { return result != kPending; }));
-    CHECK(result == 0);
+    CHECK(result == 0);  // without a turn
     CHECK(world.backend->busy() == 0);
     result = kPending;
     write(*world.stream, &large, &result);
