@@ -45,7 +45,7 @@ struct IoOp {
   IoOpcode opcode = IoOpcode::kCall;
   std::uint8_t engine_state = 0;  // for the engine's own use while it holds the op
   bool control = false;           // opens, closes, measures: no request, so sim does not delay it
-  bool poll_first = false;        // kReceive: it will probably have to wait, so that is done first
+  bool poll_first = false;  // on a socket: it will probably have to wait, so that is done first
   std::uint32_t iovcnt = 0;
   File* file = nullptr;
   const iovec* iov = nullptr;

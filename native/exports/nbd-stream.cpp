@@ -174,8 +174,9 @@ Task<std::int64_t> NbdStream::send_slowly(const iovec* iov, std::uint32_t count)
       enter();
       continue;
     }
-    const std::int64_t sent =
-        co_await SocketAwaiter(context_->engine(), IoOpcode::kSend, socket_, iov, count, &send_op_);
+    SocketAwaiter operation(context_->engine(), IoOpcode::kSend, socket_, iov, count, &send_op_);
+    operation.poll_first = true;
+    const std::int64_t sent = co_await operation;
     if (!was_paused(sent)) {
       co_return sent;
     }
