@@ -3,7 +3,6 @@ import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { bundle } from './lib/bundle.mjs';
 import { inRoot, log, main, root, tools, UserError } from './lib/project.mjs';
 import { mustRunNode, which } from './lib/run.mjs';
 import { filesBelow, fingerprint, programIdentity, readStamp, writeStamp } from './lib/stale.mjs';
@@ -94,6 +93,8 @@ export async function buildTypeScript() {
   const fresh = inRoot('dist.new');
   rmSync(fresh, { recursive: true, force: true });
   await mustRunNode('the TypeScript build', tools.tsc, ['--project', root, '--outDir', fresh]);
+  // Here and not above, as it uses what setup() installs.
+  const { bundle } = await import('./lib/bundle.mjs');
   await bundle(fresh);
   chmodSync(join(fresh, 'cli/main.js'), 0o755);
   writeStamp(join(fresh, '.stamp.json'), { inputs });

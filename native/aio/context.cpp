@@ -44,9 +44,7 @@ bool AioContext::run_round() {
   inbox_.take(ready_);
   bool busy = timers_.fire(batch_time_) > 0;
   busy |= run_ready();
-  if (plugs_ == 0) {
-    engine_->try_now();
-  }
+  busy |= try_now();
   submit();
   engine_->reap(done_);
   if (!done_.empty()) {
@@ -55,6 +53,16 @@ bool AioContext::run_round() {
   }
   resume_done();
   return busy || has_ready();
+}
+
+bool AioContext::try_now() {
+  IoOp* op = plugs_ == 0 ? engine_->try_now() : nullptr;
+  if (op == nullptr) {
+    return false;
+  }
+  read_clock();
+  op->done(op);
+  return true;
 }
 
 // Runs what is ready now. What that schedules waits for the next round, so that the engine gets

@@ -64,6 +64,9 @@ class AioContext {
   /// So many items run before operations are handed over and results told: results of the first
   /// are on their way while later ones are under way.
   void set_round_limit(std::size_t items) { round_limit_ = items; }
+  /// Does the one operation that is enqueued on the spot, if that takes no waiting, and tells of
+  /// it. For a home that waits for it; turns do so anyway.
+  bool try_now();
   /// Hands enqueued operations to the kernel or workers without running anything; while plugged
   /// only once there are many.
   void submit() {

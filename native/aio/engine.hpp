@@ -75,9 +75,9 @@ class Engine {
 
   /// Takes the op. It never completes inside this call. Operations start in FIFO order.
   virtual void enqueue(IoOp* op) = 0;
-  /// From a turn, before submit(): carries out what would cost more to hand over, if that needs no
-  /// waiting. Its result is there for the reap() that follows.
-  virtual void try_now() {}
+  /// Carries out what would cost more to hand over, if that needs no waiting: an operation that is
+  /// done, as if reaped, or null.
+  virtual IoOp* try_now() { return nullptr; }
   /// Hands everything enqueued to the kernel or the workers, as far as there is room; the rest
   /// follows as room appears, without another call being needed.
   virtual void submit() = 0;

@@ -161,19 +161,29 @@ void UringEngine::enqueue(IoOp* op) {
 }
 
 // One read alone. Two or more share the ring's system call.
-void UringEngine::try_now() {
+IoOp* UringEngine::try_now() {
   IoOp* op = queue_.front();
   if (queue_.size() != 1 || op->opcode != IoOpcode::kRead || op->offset < 0 ||
       op->file->workers_only || op->file->direct || !read_now(*op)) {
-    return;
+    return nullptr;
   }
   queue_.pop_front();
   ++counters_.submitted[static_cast<std::size_t>(IoOpcode::kRead)];
   ++counters_.done_at_once;
-  finished_.push_back(op);
+  --in_flight_;
+  return op;
+}
+
+// Every turn asks, and most have nothing new.
+bool UringEngine::is_at_rest() const {
+  return queue_.empty() && doorbell_armed_ && cancelling_.empty() && !cancel_operations_ &&
+         !cancel_doorbell_ && io_uring_sq_ready(&ring_) == 0;
 }
 
 void UringEngine::submit() {
+  if (is_at_rest()) {
+    return;
+  }
   // More than once only when entries for the doorbell and cancellations left too few for the queue:
   // 128 entries, 128 operations.
   do {

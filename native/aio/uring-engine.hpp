@@ -41,7 +41,7 @@ class UringEngine final : public Engine {
 
   const char* name() const override { return "io_uring"; }
   void enqueue(IoOp* op) override;
-  void try_now() override;
+  IoOp* try_now() override;
   void submit() override;
   bool has_unsubmitted() const override { return !queue_.empty() || !cancelling_.empty(); }
   void reap(IntrusiveList<IoOp>& done) override;
@@ -69,6 +69,7 @@ class UringEngine final : public Engine {
   int open(RingHome home);
   int open_doorbell();
 
+  bool is_at_rest() const;
   bool fill();
   static bool goes_to_ring(const IoOp& op);
   bool is_lone_write(const IoOp& op);

@@ -62,6 +62,9 @@ void HomedContext::advance(aio::Nanoseconds duration) {
 }
 
 void HomedContext::run_until(const bool& done) {
+  if (!done) {
+    context_->try_now();
+  }
   while (!done) {
     const bool more = context_->turn();
     if (!done && !more && !context_->has_ready()) {
