@@ -12,9 +12,9 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { indexTables, prose, referencePages } from './api-docs/markdown.mjs';
-import { packageVersion, readExports } from './api-docs/model.mjs';
 import { inRoot, log, main, tools } from './lib/project.mjs';
 import { mustRunNode } from './lib/run.mjs';
+import { setup } from './setup.mjs';
 
 const INDEX = inRoot('docs/api.md');
 /** What stands above this line is written by people. */
@@ -53,6 +53,9 @@ function problems(modules, dangling) {
 }
 
 await main(import.meta, async ([flag]) => {
+  await setup();
+  // Here and not above, as it uses what setup() installs.
+  const { packageVersion, readExports } = await import('./api-docs/model.mjs');
   const modules = readExports();
   const { pages, dangling } = referencePages(modules, packageVersion());
   if (flag === '--check') {

@@ -12,7 +12,6 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildRoot, setupAndBuild } from './build.mjs';
-import { libLines } from './coverage-report/lib-lines.mjs';
 import { nativeLines } from './coverage-report/native-lines.mjs';
 import { documentText, rangesText, summarize, summaryText } from './coverage-report/report.mjs';
 import { runJest } from './lib/jest.mjs';
@@ -69,11 +68,13 @@ async function runTests(shards, tests) {
   return results.some(({ code }) => code !== 0) ? 1 : 0;
 }
 
-function measure() {
+async function measure() {
   const reports = readdirSync(output)
     .map((name) => join(output, name, 'coverage-final.json'))
     .filter((file) => existsSync(file));
   if (reports.length === 0) throw new UserError('no test was run yet: leave --report out');
+  // Here and not above, as it uses what setup() installs.
+  const { libLines } = await import('./coverage-report/lib-lines.mjs');
   return {
     lib: summarize(libLines(root, reports, children)),
     native: summarize(nativeLines(root)),
@@ -108,7 +109,7 @@ await main(import.meta, async (argv) => {
     forgetCounts();
     code = await runTests(shards, positionals);
   }
-  const halves = measure();
+  const halves = await measure();
   if (values.list) {
     for (const { file, missing } of Object.values(halves).flatMap(({ files }) => files)) {
       if (missing.length > 0) process.stdout.write(`${file}: ${rangesText(missing)}\n`);
