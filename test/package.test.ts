@@ -39,8 +39,12 @@ describe('package', () => {
     expect(result).toEqual({ opened: 1, missing: [], different: [], version });
   });
 
-  test('package: to open a disk, read and write it, nothing but the core of the package is loaded', async () => {
-    const result = await consumer(`
+  // Whoever names a binary is served by node-gyp-build.
+  const usual = process.env.BLOCK_BACKEND_PREBUILD === undefined;
+  (usual ? test : test.skip)(
+    'package: to open a disk, read and write it, nothing but the core of the package is loaded',
+    async () => {
+      const result = await consumer(`
       const { BlockBackend } = require('block-backend');
       const { basename } = require('node:path');
       const { mkdtempSync, rmSync, writeFileSync } = require('node:fs');
@@ -64,8 +68,9 @@ describe('package', () => {
       }
       use().then((loaded) => console.log(JSON.stringify(loaded)));
     `);
-    expect(result).toEqual(['core.js', 'index.js']);
-  });
+      expect(result).toEqual(['core.js', 'index.js']);
+    },
+  );
 
   test.each([
     ["open({ driver: 'none' })", 'graph/option-bag.ts', 'BlockError'],
@@ -77,7 +82,10 @@ describe('package', () => {
       const program = `
       require('block-backend').BlockBackend.${call}
         .catch(({ name, stack }) => console.log(JSON.stringify({ name, stack })));`;
-      const result = await consumer(program, { NODE_OPTIONS: '--enable-source-maps' });
+      const result = await consumer(program, {
+        ...process.env,
+        NODE_OPTIONS: '--enable-source-maps',
+      });
       const { stack } = result as { stack: string };
       expect(result).toMatchObject({ name });
       expect(stack).toContain(`/lib/${file}:`);
