@@ -58,29 +58,43 @@ describe('load', () => {
     expect(await installed.load()).toBe(version);
   });
 
+  /** What `body` gives with this variable set, or unset. */
+  function withVariable<T>(name: string, value: string | undefined, body: () => T): T {
+    const { [name]: before } = process.env;
+    const set = (to: string | undefined): void => {
+      if (to === undefined) delete process.env[name];
+      else process.env[name] = to;
+    };
+    set(value);
+    try {
+      return body();
+    } finally {
+      set(before);
+    }
+  }
+
+  // Instrumented runs name a binary.
+  const place = (): string | undefined =>
+    withVariable('BLOCK_BACKEND_PREBUILD', undefined, () => usualPlace(installed.root));
+  const found = (): string =>
+    withVariable('BLOCK_BACKEND_PREBUILD', undefined, () => findAddon(installed.root));
+
   test('load: a binary at its usual place is the one that node-gyp-build finds', () => {
-    expect(usualPlace(installed.root)).toBe(installed.addon);
-    expect(findAddon(installed.root)).toBe(installed.addon);
+    expect(place()).toBe(installed.addon);
+    expect(found()).toBe(installed.addon);
     const compiled = join(installed.root, 'build/Release/block_backend.node');
     mkdirSync(dirname(compiled), { recursive: true });
     // Compiled in another way, say: only node-gyp-build knows.
-    expect(usualPlace(installed.root)).toBeUndefined();
+    expect(place()).toBeUndefined();
     writeFileSync(compiled, '');
-    expect(usualPlace(installed.root)).toBe(compiled);
-    expect(findAddon(installed.root)).toBe(compiled);
+    expect(place()).toBe(compiled);
+    expect(found()).toBe(compiled);
   });
 
   test.each(['BLOCK_BACKEND_PREBUILD', 'LIBC', 'PREBUILDS_ONLY', 'npm_config_arch'])(
     'load: with %s set, only node-gyp-build says where the binary is',
     (name) => {
-      const { [name]: before } = process.env;
-      process.env[name] = 'other';
-      try {
-        expect(usualPlace(installed.root)).toBeUndefined();
-      } finally {
-        delete process.env[name];
-        if (before !== undefined) process.env[name] = before;
-      }
+      expect(withVariable(name, 'other', () => usualPlace(installed.root))).toBeUndefined();
     },
   );
 
