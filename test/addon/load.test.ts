@@ -76,7 +76,7 @@ describe('load', () => {
   // Instrumented runs name a binary.
   const place = (): string | undefined =>
     withVariable('BLOCK_BACKEND_PREBUILD', undefined, () => usualPlace(installed.root));
-  const found = (): string =>
+  const found = (): string | undefined =>
     withVariable('BLOCK_BACKEND_PREBUILD', undefined, () => findAddon(installed.root));
 
   test('load: a binary at its usual place is the one that node-gyp-build finds', () => {
