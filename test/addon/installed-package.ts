@@ -40,8 +40,10 @@ export class InstalledPackage {
     args: readonly string[],
     { env = {}, launcher = [] }: { env?: NodeJS.ProcessEnv; launcher?: readonly string[] } = {},
   ): Promise<Ended> {
-    const [program, ...first] = [...launcher, process.execPath];
-    const { BLOCK_BACKEND_PREBUILD: _, LIBC: __, ...inherited } = process.env;
+    const { BLOCK_BACKEND_PREBUILD: _, LIBC: __, LD_PRELOAD: preload, ...inherited } = process.env;
+    // The library of an instrumented binary is for node alone, not for who launches it.
+    const preloading = preload === undefined ? [] : ['env', `LD_PRELOAD=${preload}`];
+    const [program, ...first] = [...launcher, ...preloading, process.execPath];
     const options = { cwd: this.folder, env: { ...inherited, ...env } };
     return endOf(spawn(program, [...first, ...args], options));
   }
