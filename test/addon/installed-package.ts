@@ -42,7 +42,7 @@ export class InstalledPackage {
   ): Promise<Ended> {
     const { BLOCK_BACKEND_PREBUILD: _, LIBC: __, LD_PRELOAD: preload, ...inherited } = process.env;
     // The library of an instrumented binary is for node alone, not for who launches it.
-    const preloading = preload === undefined ? [] : ['env', `LD_PRELOAD=${preload}`];
+    const preloading = preload === undefined ? [] : ['/usr/bin/env', `LD_PRELOAD=${preload}`];
     const [program, ...first] = [...launcher, ...preloading, process.execPath];
     const options = { cwd: this.folder, env: { ...inherited, ...env } };
     return endOf(spawn(program, [...first, ...args], options));

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { main, withFolder } from './blk.js';
 import { makeUserFolder } from './samples.js';
+import { foreignEnv } from './tools.js';
 
 const root = join(__dirname, '../..');
 
@@ -62,16 +63,26 @@ function makeStandIns(folder: string): string {
   return bin;
 }
 
+/** Node, with the library of an instrumented binary if there is one, which is for node alone. */
+function makeRealNode(folder: string): string {
+  const { LD_PRELOAD: preload } = process.env;
+  if (preload === undefined) return process.execPath;
+  const program = join(folder, 'real-node');
+  writeFileSync(program, `#!/bin/sh\nLD_PRELOAD='${preload}' exec '${process.execPath}' "$@"\n`);
+  chmodSync(program, 0o755);
+  return program;
+}
+
 /** Runs the commands in a folder with a disk.img and a file of commands; resolves to what they print. */
 export function runShell(code: string): Promise<string> {
   return withFolder(async (folder) => {
     makeUserFolder(folder);
     writeFileSync(join(folder, 'commands'), 'read 0 512\n');
     const env = {
-      ...process.env,
+      ...foreignEnv(),
       PATH: `${makeStandIns(folder)}:${process.env.PATH}`,
       BLK: main,
-      REAL_NODE: process.execPath,
+      REAL_NODE: makeRealNode(folder),
       SOME_PID: String(process.pid),
       ROOT: root,
       SCRIPTS: scriptNames().join(' '),
@@ -79,7 +90,7 @@ export function runShell(code: string): Promise<string> {
     // Without pipefail: `ldd --version | head -n 1` ends with SIGPIPE, or not.
     const script = `set -e\n${code}\nwait\n`;
     const run = promisify(execFile);
-    const { stdout } = await run('bash', ['-c', script], { cwd: folder, env, timeout: 30_000 });
+    const { stdout } = await run('bash', ['-c', script], { cwd: folder, env, timeout: 120_000 });
     return stdout;
   });
 }
