@@ -164,15 +164,24 @@ async function started(child: ChildProcess, holds: () => boolean, filename: stri
   return holderOf(child, () => errors);
 }
 
-/** A genuine tool that keeps the image open: qemu-io waits for commands, qemu-nbd for clients. */
+/**
+ * A genuine tool that keeps the image open: qemu-io waits for commands, qemu-nbd for clients. The first
+ * locked byte is too early: they lock more as the layers above the file are opened, and qemu-io asks for a
+ * command when all are.
+ */
 export function holdWithTool(
   program: string,
   args: readonly string[],
   filename: string,
 ): Promise<Holder> {
   const before = lockedBytes(filename).length;
-  const child = spawn(program, args, { env: foreignEnv(), stdio: ['pipe', 'ignore', 'pipe'] });
-  return started(child, () => lockedBytes(filename).length > before, filename);
+  const child = spawn(program, args, { env: foreignEnv(), stdio: ['pipe', 'pipe', 'pipe'] });
+  let said = '';
+  child.stdout.on('data', (text) => {
+    said += text;
+  });
+  const asks = () => program !== 'qemu-io' || said.includes('qemu-io>');
+  return started(child, () => lockedBytes(filename).length > before && asks(), filename);
 }
 
 /** Another process of ours that keeps the image open. */
