@@ -71,7 +71,7 @@ function checkChoice(name: string, value: string | undefined, choices: object): 
   throw invalidArgumentValue(name, `one of ${Object.keys(choices).join(', ')}`, value);
 }
 
-function checkPollMax(name: string, ns: number): void {
+function checkNanoseconds(name: string, ns: number): void {
   if (!Number.isSafeInteger(ns) || ns < 0) throw outOfRange(name, 'an integer of at least 0', ns);
 }
 
@@ -83,7 +83,7 @@ function checkOptions(options: AioContextOptions): void {
     throw invalidArgumentValue('options.sim', "absent unless home is 'virtual'", sim);
   }
   if (pollMax === undefined) return;
-  checkPollMax("options['poll-max-ns']", pollMax);
+  checkNanoseconds("options['poll-max-ns']", pollMax);
   if (home !== undefined && home !== 'iothread') {
     throw invalidArgumentValue(
       "options['poll-max-ns']",
@@ -179,7 +179,7 @@ export class AioContext implements AsyncDisposable {
    */
   setPollMaxNs(ns: number): void {
     if (this.home !== 'iothread') throw new BlockUsageError('only an IOThread looks for work');
-    checkPollMax('ns', ns);
+    checkNanoseconds('ns', ns);
     this.#environment.binding.contextSetPollMax(this.handle, ns);
   }
 
@@ -193,7 +193,7 @@ export class AioContext implements AsyncDisposable {
     if (this.home !== 'virtual') {
       throw new BlockUsageError(`only a virtual context has a clock to advance`);
     }
-    checkPollMax('ns', ns);
+    checkNanoseconds('ns', ns);
     this.#environment.binding.contextAdvance(this.handle, ns);
     this.#environment.ring.arm();
     return new Promise((resolve) => {

@@ -93,20 +93,22 @@ export class Ring {
     account: number,
   ): void {
     const at = this.#reserve(buffers > 1 ? 1 + ((buffers + 1) >> 1) : 1);
+    const words = this.#words;
+    const floats = this.#floats;
     const word = at * Descriptor.words;
     const float = at * Descriptor.floats;
-    this.#words[word + Descriptor.operation] = operation;
-    this.#words[word + Descriptor.slot] = slot;
-    this.#words[word + Descriptor.region] = region;
-    this.#words[word + Descriptor.buffers] = buffers;
-    this.#words[word + Descriptor.account] = account;
-    this.#words[word + Descriptor.generation] =
+    words[word + Descriptor.operation] = operation;
+    words[word + Descriptor.slot] = slot;
+    words[word + Descriptor.region] = region;
+    words[word + Descriptor.buffers] = buffers;
+    words[word + Descriptor.account] = account;
+    words[word + Descriptor.generation] =
       slot === NO_SLOT ? 0 : (this.slots.generation[slot] as number);
-    this.#floats[float + Descriptor.backend] = backend;
-    this.#floats[float + Descriptor.offset] = offset;
-    this.#floats[float + Descriptor.length] = length;
-    this.#floats[float + Descriptor.regionOffset] = regionOffset;
-    this.#floats[float + Descriptor.argument] = argument;
+    floats[float + Descriptor.backend] = backend;
+    floats[float + Descriptor.offset] = offset;
+    floats[float + Descriptor.length] = length;
+    floats[float + Descriptor.regionOffset] = regionOffset;
+    floats[float + Descriptor.argument] = argument;
     this.#header[Header.submitted] = at + 1;
   }
 
@@ -119,24 +121,7 @@ export class Ring {
     { region, offset: regionOffset, length }: Placement,
     account: number,
   ): void {
-    const at = this.#reserve(1);
-    const words = this.#words;
-    const floats = this.#floats;
-    const word = at * Descriptor.words;
-    const float = at * Descriptor.floats;
-    words[word + Descriptor.operation] = operation;
-    words[word + Descriptor.slot] = slot;
-    words[word + Descriptor.region] = region;
-    words[word + Descriptor.buffers] = 1;
-    words[word + Descriptor.account] = account;
-    words[word + Descriptor.generation] =
-      slot === NO_SLOT ? 0 : (this.slots.generation[slot] as number);
-    floats[float + Descriptor.backend] = backend;
-    floats[float + Descriptor.offset] = offset;
-    floats[float + Descriptor.length] = length;
-    floats[float + Descriptor.regionOffset] = regionOffset;
-    floats[float + Descriptor.argument] = 0;
-    this.#header[Header.submitted] = at + 1;
+    this.push(slot, operation, backend, offset, length, region, regionOffset, 0, 1, account);
   }
 
   /** Continues the last pushed request with entries [index, index + count), count 1 or 2. */

@@ -141,10 +141,15 @@ export class RequestPort implements SlotOwner {
     const refusal = problem ?? this.#refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
     const slot = this.#slots.take(this);
+    const promise = this.#promiseOf(slot);
+    this.#submit(slot);
+    return promise;
+  }
+
+  #promiseOf(slot: number): Promise<number> {
     const promise = new Promise<number>(catchFunctions);
     this.#slots.done[slot] = caughtResolve;
     this.#slots.reject[slot] = caughtReject;
-    this.#submit(slot);
     return promise;
   }
 
@@ -171,9 +176,7 @@ export class RequestPort implements SlotOwner {
       return this.promise(this.draft.single(operation, offset, buffer, options));
     }
     const slot = this.#slots.take(this);
-    const promise = new Promise<number>(catchFunctions);
-    this.#slots.done[slot] = caughtResolve;
-    this.#slots.reject[slot] = caughtReject;
+    const promise = this.#promiseOf(slot);
     this.#submitPlaced(slot, operation, offset as number, buffer, placement);
     return promise;
   }

@@ -92,13 +92,7 @@ bool AioContext::poll_until(Nanoseconds end) {
   }
   const auto is_there = [this] { return has_ready() || engine_->has_news(); };
   polling_.store(true);
-  bool found = is_there();
-  while (!found && clock_.now() < end) {
-    for (int looks = 0; looks < kLooks && !found; ++looks) {
-      relax();
-      found = is_there();
-    }
-  }
+  const bool found = look_until(clock_, end, is_there);
   polling_.store(false);
   // Once more: what was posted before that did not ring.
   return found || is_there();

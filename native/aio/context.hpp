@@ -121,8 +121,6 @@ class AioContext {
   /// A request that goes from operation to operation (a split write, a read-modify-write) advances
   /// one operation a round; eight rounds keep such a chain from monopolising the loop.
   static constexpr int kMaxRounds = 8;
-  /// Between two readings of the clock while looking for work.
-  static constexpr int kLooks = 16;
 
   /// So many in flight are handed over in spite of plugs (PLUG-4).
   static constexpr std::size_t kPlugLimit = 128;

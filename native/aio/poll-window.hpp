@@ -49,4 +49,18 @@ inline void relax() {
 #endif
 }
 
+/// Looks, without a system call, until `is_there` or the time is `end`; whether it was there.
+template <typename Predicate>
+bool look_until(const Clock& clock, Nanoseconds end, Predicate is_there) {
+  constexpr int kLooks = 16;  // between two readings of the clock
+  bool found = is_there();
+  while (!found && clock.now() < end) {
+    for (int looks = 0; looks < kLooks && !found; ++looks) {
+      relax();
+      found = is_there();
+    }
+  }
+  return found;
+}
+
 }  // namespace blk::aio

@@ -16,17 +16,22 @@ constexpr std::uint8_t kPause = 15;
 
 }  // namespace
 
+// musl has functions for it since 1.2.5 only. The kernel takes the offset in two longs, of which
+// the first holds all of it.
+std::int64_t transfer_without_waiting(const IoOp& op) {
+  const long call = op.opcode == IoOpcode::kRead ? SYS_preadv2 : SYS_pwritev2;
+  const int count = static_cast<int>(std::min<std::uint32_t>(op.iovcnt, IOV_MAX));
+  const long bytes = syscall(call, op.file->fd.get(), op.iov, count, op.offset, 0L, RWF_NOWAIT);
+  return bytes < 0 ? -errno : bytes;
+}
+
 bool read_now(IoOp& op) {
   File& file = *op.file;
   if (file.read_now_pause > 0) {
     --file.read_now_pause;
     return false;
   }
-  const int count = static_cast<int>(std::min<std::uint32_t>(op.iovcnt, IOV_MAX));
-  // musl has a function for it since 1.2.5 only. The kernel takes the offset in two longs, of which
-  // the first holds all of it.
-  const ssize_t bytes =
-      syscall(SYS_preadv2, file.fd.get(), op.iov, count, op.offset, 0L, RWF_NOWAIT);
+  const std::int64_t bytes = transfer_without_waiting(op);
   if (bytes < 0) {
     // Not there, or a file system that refuses the flag. A real error will come again.
     file.read_now_pause = kPause;

@@ -1,15 +1,10 @@
 #include "aio/write-trial.hpp"
 
-#include <linux/fs.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <climits>
 #include <cstddef>
 
 #include "aio/file.hpp"
+#include "aio/read-now.hpp"
 #include "aio/worker-pool.hpp"
 
 namespace blk::aio {
@@ -33,12 +28,8 @@ WriteTrial::WriteTrial(IoOp* write, std::uint8_t mark) : write_(write) {
 }
 
 std::int64_t WriteTrial::perform() {
-  const int count = static_cast<int>(std::min<std::uint32_t>(write_->iovcnt, IOV_MAX));
-  // musl has a function for it since 1.2.5 only. The kernel takes the offset in two longs, of which
-  // the first holds all of it.
-  const ssize_t written = syscall(SYS_pwritev2, write_->file->fd.get(), write_->iov, count,
-                                  write_->offset, 0L, RWF_NOWAIT);
-  outcome_ = written < 0 ? -errno : 0;
+  const std::int64_t written = transfer_without_waiting(*write_);
+  outcome_ = static_cast<int>(std::min<std::int64_t>(written, 0));
   const bool all = written >= 0 && static_cast<std::size_t>(written) == length_of(*write_);
   return all ? written : execute_blocking(*write_);
 }

@@ -126,9 +126,6 @@ class Outbox final : public block::GraphListener {
   bool has_releases() const { return releases_.load() != 0; }
 
  private:
-  /// Between two readings of the clock.
-  static constexpr int kLooks = 16;
-
   aio::Doorbell doorbell_;
   std::mutex mutex_;
   aio::IntrusiveList<aio::Runnable> finished_;
@@ -144,15 +141,8 @@ class Outbox final : public block::GraphListener {
 // Whoever takes what is there after the flag is down misses nothing: what was put in before did not
 // ring, and is found; what comes later rings.
 inline void Outbox::watch_until(const aio::Clock& clock, aio::Nanoseconds end) {
-  const auto is_there = [this] { return has_mail_.load() || idle_.load() || asked_.load(); };
   watched_.store(true);
-  bool found = is_there();
-  while (!found && clock.now() < end) {
-    for (int looks = 0; looks < kLooks && !found; ++looks) {
-      aio::relax();
-      found = is_there();
-    }
-  }
+  aio::look_until(clock, end, [this] { return has_mail_.load() || idle_.load() || asked_.load(); });
   watched_.store(false);
 }
 

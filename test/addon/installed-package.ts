@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { findAddon } from '../../lib/addon/locate.js';
 import { type Ended, endOf } from '../support/ended.js';
+import { foreignEnv, nodeCommand } from '../support/tools.js';
 
 const checkout = join(__dirname, '../..');
 
@@ -40,10 +41,8 @@ export class InstalledPackage {
     args: readonly string[],
     { env = {}, launcher = [] }: { env?: NodeJS.ProcessEnv; launcher?: readonly string[] } = {},
   ): Promise<Ended> {
-    const { BLOCK_BACKEND_PREBUILD: _, LIBC: __, LD_PRELOAD: preload, ...inherited } = process.env;
-    // The library of an instrumented binary is for node alone, not for who launches it.
-    const preloading = preload === undefined ? [] : ['/usr/bin/env', `LD_PRELOAD=${preload}`];
-    const [program, ...first] = [...launcher, ...preloading, process.execPath];
+    const { BLOCK_BACKEND_PREBUILD: _, LIBC: __, ...inherited } = foreignEnv();
+    const [program = process.execPath, ...first] = [...launcher, ...nodeCommand()];
     const options = { cwd: this.folder, env: { ...inherited, ...env } };
     return endOf(spawn(program, [...first, ...args], options));
   }

@@ -5,7 +5,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BackendSettings, BlockdevOptions, PermissionName } from '../../lib/index.js';
 import { codeOf } from './requests.js';
-import { foreignEnv } from './tools.js';
+import { foreignEnv, nodeCommand } from './tools.js';
 import { until } from './waiting.js';
 
 export interface KernelLock {
@@ -192,10 +192,7 @@ export function holdWithOurs(
   wrapper: readonly string[] = [],
 ): Promise<Holder> {
   const holder = join(__dirname, '../drivers/lock-holder-child.cjs');
-  // A sanitizer's run-time library belongs into ours, and not into what runs it.
-  const { LD_PRELOAD } = process.env;
-  const preload = LD_PRELOAD === undefined ? [] : ['env', `LD_PRELOAD=${LD_PRELOAD}`];
-  const [program, ...args] = [...wrapper, ...preload, process.execPath, holder];
+  const [program, ...args] = [...wrapper, ...nodeCommand(), holder];
   const task = JSON.stringify({ options, settings });
   const child = spawn(program, [...args, task], {
     env: foreignEnv(),

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { main, withFolder } from './blk.js';
 import { makeUserFolder } from './samples.js';
-import { foreignEnv } from './tools.js';
+import { foreignEnv, nodeCommand } from './tools.js';
 
 const root = join(__dirname, '../..');
 
@@ -63,12 +63,10 @@ function makeStandIns(folder: string): string {
   return bin;
 }
 
-/** Node, with the library of an instrumented binary if there is one, which is for node alone. */
+/** Node, under one name. */
 function makeRealNode(folder: string): string {
-  const { LD_PRELOAD: preload } = process.env;
-  if (preload === undefined) return process.execPath;
   const program = join(folder, 'real-node');
-  writeFileSync(program, `#!/bin/sh\nLD_PRELOAD='${preload}' exec '${process.execPath}' "$@"\n`);
+  writeFileSync(program, `#!/bin/sh\nexec ${nodeCommand().join(' ')} "$@"\n`);
   chmodSync(program, 0o755);
   return program;
 }

@@ -20,6 +20,13 @@ export function describeWith(programs: readonly string[], title: string, body: (
   else describe.skip(`${title} (${missing.join(', ')} not found)`, body);
 }
 
+/** Node as a program such as that starts it: what {@link foreignEnv} left out is for node. */
+export function nodeCommand(): readonly string[] {
+  const { LD_PRELOAD: preload } = process.env;
+  if (preload === undefined) return [process.execPath];
+  return ['/usr/bin/env', `LD_PRELOAD=${preload}`, process.execPath];
+}
+
 /** The environment for such a program: a sanitizer's run-time library must not get into it. */
 export function foreignEnv(): NodeJS.ProcessEnv {
   const { LD_PRELOAD: _, ...env } = process.env;

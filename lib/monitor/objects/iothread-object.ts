@@ -5,12 +5,11 @@ import { BlockError } from '../../errors/block-error.js';
 import { Errno } from '../../errors/errno.js';
 import type { ObjectType, UserObject } from './object-type.js';
 
+/** The one that a context has itself. */
 const POLL_MAX = 'poll-max-ns';
-const POLL_MAX_DEFAULT = 32_768;
 
-/** QEMU's, for those who set or read them. The first is our own; the others change nothing here. */
+/** QEMU's, for those who set or read them: they change nothing here. */
 const DEFAULTS: Readonly<Record<string, number>> = {
-  [POLL_MAX]: POLL_MAX_DEFAULT,
   'poll-grow': 0,
   'poll-shrink': 0,
   'aio-max-batch': 0,
@@ -33,14 +32,14 @@ class IothreadObject implements UserObject {
   }
 
   get(property: string): unknown {
+    if (property === POLL_MAX) return this.#context.info().pollMaxNs;
     return given.get(this.#context)?.[property] ?? DEFAULTS[property];
   }
 
   set(property: string, value: unknown): void {
-    const others = given.get(this.#context);
     const number = checked(property, value);
     if (property === POLL_MAX) this.#context.setPollMaxNs(number);
-    given.set(this.#context, { ...others, [property]: number });
+    else given.set(this.#context, { ...given.get(this.#context), [property]: number });
   }
 }
 
@@ -52,13 +51,14 @@ function checked(property: string, value: unknown): number {
 
 export const iothreadType: ObjectType = {
   name: 'iothread',
-  properties: Object.keys(DEFAULTS).map((name) => ({ name, type: 'int' })),
+  properties: [POLL_MAX, ...Object.keys(DEFAULTS)].map((name) => ({ name, type: 'int' })),
   create(id, properties) {
-    const values = Object.entries(properties).map(([name, value]) => [name, checked(name, value)]);
-    const numbers: Record<string, number> = Object.fromEntries(values);
-    const pollMax = numbers[POLL_MAX] ?? POLL_MAX_DEFAULT;
-    const context = new AioContext({ home: 'iothread', name: id, [POLL_MAX]: pollMax });
-    given.set(context, numbers);
+    const values = Object.entries(properties).map(
+      ([name, value]) => [name, checked(name, value)] as const,
+    );
+    const { [POLL_MAX]: pollMax, ...others } = Object.fromEntries(values);
+    const own = pollMax === undefined ? {} : { [POLL_MAX]: pollMax };
+    given.set(new AioContext({ home: 'iothread', name: id, ...own }), others);
   },
   find(id) {
     const context = AioContext.ioThread(id);

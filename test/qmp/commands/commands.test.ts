@@ -528,6 +528,10 @@ describe('objects', () => {
       await run('qom-set', { path: 'io0', property: 'poll-max-ns', value: 7000 }),
     ).toMatchObject(ok);
     expect(pollMax()).toBe(7000);
+    AioContext.ioThread('io0')?.setPollMaxNs(0);
+    expect(await run('qom-get', { path: 'io0', property: 'poll-max-ns' })).toMatchObject({
+      return: 0,
+    });
     expect(await run('qom-set', { path: 'io0', property: 'poll-max-ns', value: -1 })).toMatchObject(
       generic(/poll-max-ns/),
     );
