@@ -31,7 +31,12 @@ export async function writeCompileCommands(out) {
 }
 
 /** Builds the addon and, with `tests`, the programs of the tests. */
-export async function buildNative({ sanitize = '', compiler, tests = true } = {}) {
+export async function buildNative({
+  sanitize = '',
+  compiler,
+  tests = true,
+  separate = false,
+} = {}) {
   const cxx = compiler ?? 'g++';
   const out = join(buildRoot(sanitize), 'build');
   const stampFile = join(out, 'stamp.json');
@@ -44,7 +49,14 @@ export async function buildNative({ sanitize = '', compiler, tests = true } = {}
   const addon = fingerprint(addonInputs);
   const next = {
     // Whatever ends in CMake's cache; a change needs a build from nothing.
-    configuration: [root, sanitize, cxx, programIdentity(which(cxx)), process.execPath].join(' '),
+    configuration: [
+      root,
+      sanitize,
+      cxx,
+      separate,
+      programIdentity(which(cxx)),
+      process.execPath,
+    ].join(' '),
     addon,
     tests: tests ? fingerprint([...addonInputs, ...filesBelow('test/native')]) : undefined,
   };
@@ -62,7 +74,7 @@ export async function buildNative({ sanitize = '', compiler, tests = true } = {}
 
   log('build', `C++ with ${cxx} into ${relative(root, out)}`);
   if (!sameConfiguration) rmSync(out, { recursive: true, force: true });
-  const args = cmakeArguments('build', { out, cxx, sanitize });
+  const args = cmakeArguments('build', { out, cxx, sanitize, unity: !separate });
   args.push('--parallel', String(availableParallelism()));
   if (!tests) args.push('--target', 'block_backend');
   await mustRunNode('the C++ build', tools.cmakeJs, args);
@@ -119,6 +131,8 @@ await main(import.meta, async (argv) => {
       ts: { type: 'boolean' },
       sanitize: { type: 'string', default: '' },
       compiler: { type: 'string', default: process.env.CXX },
+      // One object for each file: quicker when one file changes again and again.
+      separate: { type: 'boolean' },
     },
   });
   if (values.sanitize && !sanitizers.includes(values.sanitize)) {

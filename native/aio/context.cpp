@@ -34,8 +34,11 @@ bool AioContext::turn(int rounds_allowed) {
     ++rounds;
   }
   // What the last round resumed may have queued more operations. They must not wait for a turn that
-  // nothing would cause.
-  submit();
+  // nothing would cause. There is one when something is ready or was done on the spot, as the last
+  // round was not idle then: what is ready comes first, as somebody may wait for its answer.
+  if (!has_ready() && !try_now()) {
+    submit();
+  }
   in_turn_ = nested;
   return rounds == rounds_allowed;
 }

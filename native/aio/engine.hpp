@@ -78,6 +78,8 @@ class Engine {
   /// Carries out what would cost more to hand over, if that needs no waiting: an operation that is
   /// done, as if reaped, or null.
   virtual IoOp* try_now() { return nullptr; }
+  /// From now on try_now() also writes: what holds up a write holds up the home.
+  virtual void write_in_place() {}
   /// Hands everything enqueued to the kernel or the workers, as far as there is room; the rest
   /// follows as room appears, without another call being needed.
   virtual void submit() = 0;

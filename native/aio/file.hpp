@@ -54,8 +54,9 @@ struct File {
   UniqueFd fd;
   bool direct = false;
   RingWrites ring_writes = RingWrites::kUnknown;
-  /// So many single reads go to the ring at once; see read-now.hpp.
+  /// So many single reads, and single writes, are handed over at once; see on-the-spot.hpp.
   std::uint8_t read_now_pause = 0;
+  std::uint8_t write_now_pause = 0;
   /// aio=threads: every operation goes to the engine's workers, whatever the engine is.
   bool workers_only = false;
   /// Buffered, and a regular file: its writes gain nothing from several workers.

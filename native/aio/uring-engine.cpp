@@ -9,7 +9,7 @@
 #include <climits>
 #include <new>
 
-#include "aio/read-now.hpp"
+#include "aio/on-the-spot.hpp"
 #include "aio/socket.hpp"
 #include "aio/uring-marks.hpp"
 #include "aio/uring-setup.hpp"
@@ -48,6 +48,25 @@ Nanoseconds time_left(Nanoseconds deadline) {
 // Errors of io_uring_enter that pass: no memory for a request, or the completion queue must be
 // emptied first. The published entries stay where they are.
 bool passes(int error) { return error == -EAGAIN || error == -EBUSY || error == -EINTR; }
+
+/// The one operation on a file, if there is no other. Null: none, or several. A connection that has
+/// a request waits for the next one already, so one on a socket may be beside it, before or after.
+IoOp* lone_file_op(const IntrusiveList<IoOp>& queue) {
+  IoOp* first = queue.front();
+  if (first == nullptr || queue.size() > 2) {
+    return nullptr;
+  }
+  IoOp* second = first->next;
+  if (is_socket_op(first->opcode)) {
+    return second != nullptr && !is_socket_op(second->opcode) ? second : nullptr;
+  }
+  return second == nullptr || is_socket_op(second->opcode) ? first : nullptr;
+}
+
+bool is_buffered_transfer(const IoOp& op) {
+  const bool transfer = op.opcode == IoOpcode::kRead || op.opcode == IoOpcode::kWrite;
+  return transfer && op.offset >= 0 && !op.file->workers_only && !op.file->direct;
+}
 
 void set_nonblocking(int fd, bool on) {
   int flags = fcntl(fd, F_GETFL);
@@ -160,18 +179,26 @@ void UringEngine::enqueue(IoOp* op) {
   }
 }
 
-// One read alone. Two or more share the ring's system call.
+// One alone. Two or more share the ring's system call, or a worker's wake-up.
 IoOp* UringEngine::try_now() {
-  IoOp* op = queue_.front();
-  if (queue_.size() != 1 || op->opcode != IoOpcode::kRead || op->offset < 0 ||
-      op->file->workers_only || op->file->direct || !read_now(*op)) {
+  IoOp* op = lone_file_op(queue_);
+  if (op == nullptr || !is_buffered_transfer(*op) || !is_done_now(*op)) {
     return nullptr;
   }
-  queue_.pop_front();
-  ++counters_.submitted[static_cast<std::size_t>(IoOpcode::kRead)];
+  queue_.remove_if([op](const IoOp& other) { return &other == op; });
+  ++counters_.submitted[static_cast<std::size_t>(op->opcode)];
   ++counters_.done_at_once;
   --in_flight_;
   return op;
+}
+
+// A write only while nothing else is under way that it could hold up.
+bool UringEngine::is_done_now(IoOp& op) {
+  if (op.opcode == IoOpcode::kRead) {
+    return read_now(op);
+  }
+  return writes_in_place_ && op.file->ring_writes == RingWrites::kPunted &&
+         in_flight_ - sockets_in_flight_ == 1 && write_now(op, MonotonicClock());
 }
 
 // Every turn asks, and most have nothing new.

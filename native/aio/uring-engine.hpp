@@ -42,6 +42,7 @@ class UringEngine final : public Engine {
   const char* name() const override { return "io_uring"; }
   void enqueue(IoOp* op) override;
   IoOp* try_now() override;
+  void write_in_place() override { writes_in_place_ = true; }
   void submit() override;
   bool has_unsubmitted() const override { return !queue_.empty() || !cancelling_.empty(); }
   void reap(IntrusiveList<IoOp>& done) override;
@@ -72,6 +73,7 @@ class UringEngine final : public Engine {
   bool is_at_rest() const;
   bool fill();
   static bool goes_to_ring(const IoOp& op);
+  bool is_done_now(IoOp& op);
   bool is_lone_write(const IoOp& op);
   static IoOp* for_worker(IoOp* op);
   void collect_from_workers();
@@ -113,6 +115,7 @@ class UringEngine final : public Engine {
   std::size_t with_workers_ = 0;       // operations that workers have, or have done
   unsigned alone_in_a_row_ = 0;        // of the writes that block, the last ones
   bool lone_write_ = false;            // one of those in the ring is a write of that kind
+  bool writes_in_place_ = false;       // those that came alone
   EngineCounters counters_;
 
   std::uint64_t doorbell_value_ = 0;  // where the pending read puts the eventfd's count

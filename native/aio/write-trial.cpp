@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #include "aio/file.hpp"
-#include "aio/read-now.hpp"
+#include "aio/on-the-spot.hpp"
 #include "aio/worker-pool.hpp"
 
 namespace blk::aio {

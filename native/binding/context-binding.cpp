@@ -1,4 +1,5 @@
-// hostFeatures, contextCreate, contextDestroy, contextInfo, contextSetPollMax, contextAdvance.
+// hostFeatures, contextCreate, contextDestroy, contextInfo, contextSetPollMax, contextWriteInPlace,
+// contextAdvance.
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -149,6 +150,13 @@ void context_set_poll_max(const Napi::CallbackInfo& info) {
   }
 }
 
+void context_write_in_place(const Napi::CallbackInfo& info) {
+  HomedContext* context = environment_of(info).contexts.find(number_at(info, 0));
+  if (context != nullptr) {
+    context->run_and_wait([&] { context->aio().engine().write_in_place(); });
+  }
+}
+
 void context_advance(const Napi::CallbackInfo& info) {
   Environment& environment = environment_of(info);
   environment.ring().ingest();
@@ -170,6 +178,7 @@ void export_contexts(Environment& environment, Napi::Object exports) {
   add_function(environment, exports, "contextDestroy", context_destroy);
   add_function(environment, exports, "contextInfo", context_info);
   add_function(environment, exports, "contextSetPollMax", context_set_poll_max);
+  add_function(environment, exports, "contextWriteInPlace", context_write_in_place);
   add_function(environment, exports, "contextAdvance", context_advance);
 }
 

@@ -81,7 +81,7 @@ export class Workshop {
   }
 
   #build(args) {
-    const command = [process.execPath, 'scripts/build.mjs', ...args];
+    const command = [process.execPath, 'scripts/build.mjs', '--separate', ...args];
     return runIn(this.folder, command, BUILD_SECONDS);
   }
 

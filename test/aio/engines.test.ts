@@ -188,4 +188,34 @@ describe('AioContext', () => {
     expect(() => AioContext.main.setPollMaxNs(1)).toThrow('IOThread');
     expect(AioContext.main.info().pollMaxNs).toBe(0);
   });
+
+  /** Up to so many writes, one after the other, until one was done by the thread itself; how many were. */
+  async function doneInPlace(context: AioContext, most: number): Promise<number> {
+    await using blk = await BlockBackend.open(
+      rawOptions(makeImage(folder, `${context.name}.img`, SIZE)),
+      { context },
+    );
+    const block = numbered(4096, 4096);
+    for (let left = most; left > 0 && context.info().doneAtOnce === 0; left -= 1) {
+      expect(await blk.pwrite(4096, block)).toBe(4096);
+    }
+    const writes = context.info().doneAtOnce;
+    const found = Buffer.alloc(4096);
+    await blk.pread(4096, found);
+    expect(found.equals(block)).toBe(true);
+    return writes;
+  }
+
+  test("AioContext: 'write-in-place' is an IOThread's, which then does lone buffered writes itself", async () => {
+    await using usual = new AioContext({ name: 'usual' });
+    expect(await doneInPlace(usual, 20)).toBe(0);
+    await using context = new AioContext({ name: 'in place', 'write-in-place': true });
+    const { engine, workerSubmissions } = usual.info();
+    // File systems that write without waiting need none of it, and have ever fewer for workers.
+    const isPunted = engine === 'io_uring' && workerSubmissions > 3;
+    expect(await doneInPlace(context, 1000)).toBe(isPunted ? 1 : 0);
+    expect(() => new AioContext({ home: 'node', 'write-in-place': true })).toThrow('iothread');
+    const wrong = { 'write-in-place': 'yes' as unknown as boolean };
+    expect(() => new AioContext(wrong)).toThrow("options['write-in-place']");
+  });
 });

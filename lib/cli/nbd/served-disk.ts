@@ -50,8 +50,9 @@ export class ServedDisk implements AsyncDisposable {
 
   /** @throws (rejects) BlockError; then nothing is left open. */
   static async start(options: OpenOptions, settings: ServedDiskSettings): Promise<ServedDisk> {
-    // A thread that does nothing else: it sleeps in its engine, and not in a loop above it.
-    const context = new AioContext({ home: 'iothread', name: 'blk-serve' });
+    // A thread that does nothing else: it sleeps in its engine, and not in a loop above it, and may wait
+    // for the disk.
+    const context = new AioContext({ home: 'iothread', name: 'blk-serve', 'write-in-place': true });
     try {
       return await ServedDisk.#start(context, options, settings);
     } catch (error) {

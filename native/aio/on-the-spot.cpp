@@ -1,4 +1,4 @@
-#include "aio/read-now.hpp"
+#include "aio/on-the-spot.hpp"
 
 #include <linux/fs.h>
 #include <sys/syscall.h>
@@ -8,11 +8,17 @@
 #include <cerrno>
 #include <climits>
 
+#include "aio/worker-pool.hpp"
+
 namespace blk::aio {
 namespace {
 
 /// A miss costs a system call that was for nothing, so one in sixteen at most is.
-constexpr std::uint8_t kPause = 15;
+constexpr std::uint8_t kPauseAfterMiss = 15;
+
+/// Copying 2 MiB takes less. Whoever waits longer waits for the disk: then others do.
+constexpr Nanoseconds kSlow = 1'000'000;
+constexpr std::uint8_t kPauseAfterSlow = 15;
 
 }  // namespace
 
@@ -34,10 +40,24 @@ bool read_now(IoOp& op) {
   const std::int64_t bytes = transfer_without_waiting(op);
   if (bytes < 0) {
     // Not there, or a file system that refuses the flag. A real error will come again.
-    file.read_now_pause = kPause;
+    file.read_now_pause = kPauseAfterMiss;
     return false;
   }
   op.result = bytes;
+  return true;
+}
+
+bool write_now(IoOp& op, const Clock& clock) {
+  File& file = *op.file;
+  if (file.write_now_pause > 0) {
+    --file.write_now_pause;
+    return false;
+  }
+  const Nanoseconds began = clock.now();
+  op.result = execute_blocking(op);
+  if (clock.now() - began > kSlow) {
+    file.write_now_pause = kPauseAfterSlow;
+  }
   return true;
 }
 
