@@ -1,4 +1,8 @@
-import { invalidArgumentType, invalidArgumentValue, outOfRange } from '../errors/argument-errors.js';
+import {
+  invalidArgumentType,
+  invalidArgumentValue,
+  outOfRange,
+} from '../errors/argument-errors.js';
 import { BlockError, BlockUsageError } from '../errors/block-error.js';
 import { failureError } from '../errors/native-failure.js';
 import { type Environment, environment } from './environment.js';
