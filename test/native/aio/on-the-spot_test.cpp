@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <memory>
 #include <string>
 
 #include "aio/uring-engine.hpp"
@@ -41,6 +42,16 @@ struct SteppingClock final : Clock {
   mutable Nanoseconds time = 0;
   Nanoseconds now() const override { return time += step; }
 };
+
+/// Null where there is no io_uring; it says so.
+std::unique_ptr<UringEngine> ring_engine() {
+  int error = 0;
+  auto engine = UringEngine::create(RingHome::kPolled, error);
+  if (engine == nullptr) {
+    MESSAGE("skipped: there is no io_uring");
+  }
+  return engine;
+}
 
 /// An engine, and what comes of operations on it.
 class Trial {
@@ -120,10 +131,8 @@ TEST_CASE("aio/on-the-spot: after a write that took more than 1 ms fifteen are h
 }
 
 TEST_CASE("aio/on-the-spot: an engine tries one read alone, and no other operation") {
-  int error = 0;
-  const auto engine = UringEngine::create(RingHome::kPolled, error);
+  const auto engine = ring_engine();
   if (engine == nullptr) {
-    MESSAGE("skipped: there is no io_uring");
     return;
   }
   Trial trial(*engine);
@@ -141,10 +150,8 @@ TEST_CASE("aio/on-the-spot: an engine tries one read alone, and no other operati
 
 TEST_CASE(
     "aio/on-the-spot: a write only where that was asked for, and beside nothing but a socket") {
-  int error = 0;
-  const auto engine = UringEngine::create(RingHome::kPolled, error);
+  const auto engine = ring_engine();
   if (engine == nullptr) {
-    MESSAGE("skipped: there is no io_uring");
     return;
   }
   Trial trial(*engine);
