@@ -47,6 +47,13 @@ onEveryEngineAndHome((context) => {
     expect(at(blk).allocatedClusters).toBe(0);
   });
 
+  test('x-probe: a list of permissions may be empty, and end with a comma', async () => {
+    await using empty = await open({ size: CLUSTER, 'take.file': '' });
+    await using trailing = await open({ size: CLUSTER, 'unshare.file': 'write, ' });
+    expect(await empty.getLength()).toBe(CLUSTER);
+    expect(await trailing.getLength()).toBe(CLUSTER);
+  });
+
   test('x-probe: over a backing file it shows what it does not have itself', async () => {
     await using base = await open({ 'node-name': 'base', size: 2 * CLUSTER });
     await base.pwrite(0, Buffer.alloc(2 * CLUSTER, 'b'));

@@ -68,11 +68,6 @@ class Parser {
     throw new JsonError(`a value was expected before '${shown(token)}'`);
   }
 
-  checkEnd(): void {
-    const token = this.#tokens[this.#next];
-    if (token !== undefined) throw new JsonError(`'${shown(token)}' follows the value`);
-  }
-
   #object(): JsonValue {
     const members = new Map<string, JsonValue>();
     if (this.#skip('}')) return {};
@@ -135,12 +130,14 @@ function keywordOf(token: Token): JsonValue {
   }
 }
 
-/** @throws JsonError unless they are one value; nesting is as deep as the caller lets it be. */
+/**
+ * The tokens must end where their value does, as those of the reader do: it holds none back once all
+ * braces and brackets are closed. Nesting is as deep as the caller lets it be.
+ *
+ * @throws JsonError unless they are a value.
+ */
 export function parseTokens(tokens: readonly Token[]): JsonValue {
-  const parser = new Parser(tokens);
-  const value = parser.value();
-  parser.checkEnd();
-  return value;
+  return new Parser(tokens).value();
 }
 
 export function unexpectedText(token: Token): JsonError {
