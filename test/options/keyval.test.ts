@@ -23,6 +23,7 @@ describe('key=value lists', () => {
   test('a first value may have its key implied', () => {
     expect(parseKeyval('file,node-name=n', 'driver')).toEqual({ driver: 'file', 'node-name': 'n' });
     expect(parseKeyval('driver=file', 'driver')).toEqual({ driver: 'file' });
+    expect(() => parseKeyval('=file', 'driver')).toThrow("'=file' has no key, as in key=value");
   });
 
   test.each([

@@ -65,6 +65,7 @@ describe('getopt', () => {
     ['--frob', "unrecognized option '--frob'"],
     ['--frob=1', "unrecognized option '--frob=1'"],
     ['--fo', "option '--fo' is ambiguous; possibilities: '--format' '--force-share' '--force'"],
+    ['--forc', "option '--forc' is ambiguous; possibilities: '--force-share' '--force'"],
     ['--force=1', "option '--force' doesn't allow an argument"],
     ['--format', "option '--format' requires an argument"],
     ['-f', "option requires an argument -- 'f'"],

@@ -169,6 +169,24 @@ onEveryEngineAndHome((context) => {
     expect(FakeVirtio.latest.broken).toBe(0);
   });
 
+  test('v86: each answer of a full queue makes room for the next request', async () => {
+    await using blk = await open();
+    const device = await VirtioBlk.attach(emulator(), blk);
+    const driver = probe('n');
+    driver.hold('pwrite', 'w');
+    driver.hold('pread', 'r');
+    const reads = Array.from({ length: 128 }, () => request(Type.in, 0, undefined, SECTOR));
+    const out = request(Type.out, 2, new Uint8Array(SECTOR));
+    FakeVirtio.latest.send(out, ...reads);
+    await until(() => driver.held('r') === 127 && driver.held('w') === 1);
+    driver.release('w');
+    await until(() => out.status === OK);
+    const { pending } = device;
+    driver.release('r');
+    await device.idle();
+    expect(pending).toBe(128);
+  });
+
   test('v86: a guest that cannot flush, or switched the cache off, writes through', async () => {
     await using blk = await open();
     const device = await VirtioBlk.attach(emulator(), blk);
@@ -252,6 +270,14 @@ onEveryEngineAndHome((context) => {
     expect([virtio.broken, virtio.replies]).toEqual([2, []]);
   });
 
+  test('v86: a chain may end where the memory ends', async () => {
+    await using blk = await open();
+    const device = await VirtioBlk.attach(emulator(), blk);
+    // Of a flush: a header alone, of type 4.
+    const flush = new Chain(Uint8Array.of(4, ...new Uint8Array(15)), 0, MEMORY - 16);
+    expect(await run(device, flush)).toEqual([OK]);
+  });
+
   test('v86: what was asked before a reset is not answered after it', async () => {
     await using blk = await open();
     const device = await VirtioBlk.attach(emulator(), blk);
@@ -264,6 +290,54 @@ onEveryEngineAndHome((context) => {
     probe('n').release('r');
     await device.idle();
     expect([virtio.resets, virtio.replies, read.answer]).toEqual([1, [], []]);
+  });
+
+  test('v86: its fields are where VIRTIO 1.2, 5.2.4 has them', async () => {
+    await using blk = await open();
+    await VirtioBlk.attach(emulator(), blk);
+    let end = 0;
+    const places = FakeVirtio.latest.options.device_specific.struct.map(({ name, bytes }) => {
+      end += bytes;
+      return [name, end - bytes];
+    });
+    expect(Object.fromEntries(places)).toMatchObject({
+      'capacity (low)': 0,
+      'capacity (high)': 4,
+      size_max: 8,
+      seg_max: 12,
+      cylinders: 16,
+      heads: 18,
+      sectors: 19,
+      blk_size: 20,
+      physical_block_exp: 24,
+      alignment_offset: 25,
+      min_io_size: 26,
+      opt_io_size: 28,
+      writeback: 32,
+      num_queues: 34,
+      max_discard_sectors: 36,
+      max_discard_seg: 40,
+      discard_sector_alignment: 44,
+      max_write_zeroes_sectors: 48,
+      max_write_zeroes_seg: 52,
+      write_zeroes_may_unmap: 56,
+    });
+  });
+
+  test('v86: up to four devices have PCI slots 13 to 16, and ports of their own', async () => {
+    await using blk = await open();
+    const places: number[][] = [];
+    for (const index of [0, 1, 2, 3]) {
+      await VirtioBlk.attach(emulator(), blk, { index });
+      const { pci_id: function0, common } = FakeVirtio.latest.options;
+      places.push([function0 / 8, common.initial_port]);
+    }
+    expect(places).toEqual([
+      [13, 0xe000],
+      [14, 0xe100],
+      [15, 0xe200],
+      [16, 0xe300],
+    ]);
   });
 
   test('v86: it says how large it is; a wrong index, and a machine without virtio, are refused', async () => {

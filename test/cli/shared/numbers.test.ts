@@ -81,5 +81,7 @@ describe('cli', () => {
       expect(Math.min(...values)).toBeLessThanOrEqual(end / 10);
       expect(Math.max(...values)).toBeGreaterThanOrEqual(Math.floor(end * 0.9 - 1));
     }
+    // The upper bits alone would leave 21 zeroes below them.
+    expect(draw(5, 2 ** 53).filter((value) => value % 2 ** 21 === 0)).toEqual([]);
   });
 });
