@@ -8,7 +8,8 @@ const MOST_NEAR = 8;
 const MOST_FAR = 30;
 
 /** Suites that take minutes, or measure. */
-const SLOW = /^test\/(?:scale|bench|v86|crash|soak|mutate|native\.test|differential|package)/;
+const SLOW =
+  /^test\/(?:scale|bench|v86\/guest|crash|soak|mutate|native\.test|differential|package)/;
 
 /** Folders of test/ for what has no folder of its own there. */
 const FOLDERS = {
