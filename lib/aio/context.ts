@@ -52,7 +52,8 @@ export interface AioContextOptions {
    * IOThread only: buffered writes that come alone are done by the thread itself, which takes half the
    * time of handing them to another one. While the file system holds one up, because it is frozen or
    * because too much is dirty, all of this IOThread waits for it, so this is for one that serves a single
-   * disk. After a write that took longer than a millisecond the next 15 are handed over. Default false.
+   * disk. After a write that took longer than a millisecond the next 15 are handed over. The thread engine
+   * has workers for all writes, and file systems that write without waiting need none of it. Default false.
    */
   readonly 'write-in-place'?: boolean;
   /** Virtual home only. */

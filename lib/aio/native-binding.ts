@@ -301,6 +301,7 @@ export interface NativeBinding {
   contextInfo(context: Handle): NativeContextInfo;
   /** IOThread: waits for its thread. */
   contextSetPollMax(context: Handle, ns: number): void;
+  /** IOThread: waits for its thread. */
   contextWriteInPlace(context: Handle): void;
   /** Virtual home: moves the clock by `ns`, running whatever becomes due on the way. */
   contextAdvance(context: Handle, ns: number): void;

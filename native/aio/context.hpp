@@ -57,7 +57,8 @@ class AioContext {
   void schedule(Runnable* item);
 
   /// Runs whatever is ready, never waiting: inbox, due timers, ready queue, engine. Returns true
-  /// when kMaxRounds did not suffice, so the home must call again before it sleeps. A turn answers
+  /// when kMaxRounds did not suffice, so the home must call again before it sleeps: what is
+  /// enqueued may not have been handed over yet, as what is ready comes before it. A turn answers
   /// every wake-up that came before or during it: whatever else a home goes by (a stop flag) must
   /// be looked at after the turn, like has_ready(), or a wake-up for it is slept through.
   bool turn(int rounds = kMaxRounds);

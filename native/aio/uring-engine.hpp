@@ -6,7 +6,8 @@
 // The ring carries what the kernel does without blocking: reads, O_DIRECT writes, and buffered
 // writes where the file system can (RingWrites). The rest goes to the engine's own workers, because
 // the kernel would only hand it to worker threads of its own, one by one. For a single buffered
-// write that is the shorter way, though, and it goes to the ring as well (is_lone_write).
+// write that is the shorter way, though, and it goes to the ring as well (is_lone_write). A single
+// operation that need not be handed over at all is done on the spot (try_now).
 //
 // One read of the doorbell's eventfd is always pending in the ring, so the ring's descriptor alone
 // tells that anything happened: a completion, a finished worker, wake().

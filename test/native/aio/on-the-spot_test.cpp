@@ -9,7 +9,9 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 
+#include "aio/context.hpp"
 #include "aio/uring-engine.hpp"
 
 using namespace blk::aio;
@@ -36,6 +38,26 @@ struct Cached {
   }
 };
 
+/// A byte that a peer has not sent yet.
+struct Receive {
+  File socket;
+  UniqueFd peer;
+  char byte = 0;
+  iovec iov{&byte, 1};
+  IoOp op;
+
+  Receive() {
+    int ends[2] = {};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    socket.fd.reset(ends[0]);
+    peer.reset(ends[1]);
+    op.opcode = IoOpcode::kReceive;
+    op.file = &socket;
+    op.iov = &iov;
+    op.iovcnt = 1;
+  }
+};
+
 /// A step later each time it is read.
 struct SteppingClock final : Clock {
   Nanoseconds step = 0;
@@ -43,39 +65,40 @@ struct SteppingClock final : Clock {
   Nanoseconds now() const override { return time += step; }
 };
 
-/// Null where there is no io_uring; it says so.
-std::unique_ptr<UringEngine> ring_engine() {
-  int error = 0;
-  auto engine = UringEngine::create(RingHome::kPolled, error);
-  if (engine == nullptr) {
-    MESSAGE("skipped: there is no io_uring");
-  }
-  return engine;
-}
-
-/// An engine, and what comes of operations on it.
+/// An engine, and what comes of operations on it. False where there is no io_uring; it says so.
 class Trial {
  public:
-  explicit Trial(UringEngine& engine) : engine_(engine) {}
-  ~Trial() {
-    engine_.cancel_all();
-    CHECK(engine_.stop(MonotonicClock().now() + 5'000'000'000));
+  Trial() {
+    int error = 0;
+    engine = UringEngine::create(RingHome::kPolled, error);
+    if (engine == nullptr) {
+      MESSAGE("skipped: there is no io_uring");
+    }
   }
+  ~Trial() {
+    if (engine != nullptr) {
+      engine->cancel_all();
+      CHECK(engine->stop(MonotonicClock().now() + 5'000'000'000));
+    }
+  }
+  explicit operator bool() const { return engine != nullptr; }
+
+  std::unique_ptr<UringEngine> engine;
 
   /// How many of these were done at once; afterwards all are done, with 8 bytes each.
   std::uint64_t at_once(IoOp& first, IoOp* second = nullptr) {
-    const auto before = engine_.counters().done_at_once;
-    engine_.enqueue(&first);
+    const auto before = engine->counters().done_at_once;
+    engine->enqueue(&first);
     if (second != nullptr) {
-      engine_.enqueue(second);
+      engine->enqueue(second);
     }
-    if (IoOp* op = engine_.try_now()) {
+    if (IoOp* op = engine->try_now()) {
       done_.push_back(op);
     }
-    const auto count = engine_.counters().done_at_once - before;
-    engine_.submit();
-    while (engine_.in_flight() > engine_.sockets_in_flight()) {
-      engine_.reap(done_);
+    const auto count = engine->counters().done_at_once - before;
+    engine->submit();
+    while (engine->in_flight() > engine->sockets_in_flight()) {
+      engine->reap(done_);
     }
     while (IoOp* op = done_.pop_front()) {
       CHECK(op->result == 8);
@@ -84,7 +107,6 @@ class Trial {
   }
 
  private:
-  UringEngine& engine_;
   IntrusiveList<IoOp> done_;
 };
 
@@ -131,11 +153,10 @@ TEST_CASE("aio/on-the-spot: after a write that took more than 1 ms fifteen are h
 }
 
 TEST_CASE("aio/on-the-spot: an engine tries one read alone, and no other operation") {
-  const auto engine = ring_engine();
-  if (engine == nullptr) {
+  Trial trial;
+  if (!trial) {
     return;
   }
-  Trial trial(*engine);
   Cached one;
   Cached two;
   CHECK(trial.at_once(one.op) == 1);
@@ -150,41 +171,98 @@ TEST_CASE("aio/on-the-spot: an engine tries one read alone, and no other operati
 
 TEST_CASE(
     "aio/on-the-spot: a write only where that was asked for, and beside nothing but a socket") {
-  const auto engine = ring_engine();
-  if (engine == nullptr) {
+  Trial trial;
+  if (!trial) {
     return;
   }
-  Trial trial(*engine);
   Cached one;
   Cached two;
   one.op.opcode = IoOpcode::kWrite;
   one.file.ring_writes = RingWrites::kPunted;
   CHECK(trial.at_once(one.op) == 0);
-  engine->write_in_place();
+  trial.engine->write_in_place();
   CHECK(trial.at_once(one.op) == 1);
   CHECK(trial.at_once(one.op, &two.op) == 0);
   one.file.ring_writes = RingWrites::kAsync;  // the ring does it without waiting
   CHECK(trial.at_once(one.op) == 0);
   one.file.ring_writes = RingWrites::kPunted;
 
-  int ends[2] = {};
-  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
-  File socket;
-  socket.fd.reset(ends[0]);
-  UniqueFd peer(ends[1]);
-  char byte = 0;
-  iovec room{&byte, 1};
-  IoOp receive;
-  receive.opcode = IoOpcode::kReceive;
-  receive.file = &socket;
-  receive.iov = &room;
-  receive.iovcnt = 1;
-  CHECK(trial.at_once(one.op, &receive) == 1);
+  Receive receive;
+  CHECK(trial.at_once(one.op, &receive.op) == 1);
   CHECK(trial.at_once(one.op) == 1);  // the socket still waits
-  peer.reset();
+  receive.peer.reset();
   IntrusiveList<IoOp> done;
-  while (engine->in_flight() > 0) {
-    engine->reap(done);
+  while (trial.engine->in_flight() > 0) {
+    trial.engine->reap(done);
   }
-  CHECK(receive.result == 0);
+  CHECK(receive.op.result == 0);
+}
+
+namespace {
+
+/// Whose end enqueues a read.
+struct Asked : Receive {
+  AioContext* context = nullptr;
+  Cached* read = nullptr;
+  Runnable* also = nullptr;
+
+  void start(AioContext& at) {
+    context = &at;
+    op.argument = this;
+    op.done = [](IoOp* done) {
+      auto* self = static_cast<Asked*>(done->argument);
+      self->context->engine().enqueue(&self->read->op);
+      if (self->also != nullptr) {
+        self->context->schedule(self->also);
+      }
+    };
+    read->op.done = [](IoOp*) {};
+    at.engine().enqueue(&op);
+    at.turn(1);
+    REQUIRE(::send(peer.get(), "!", 1, 0) == 1);
+  }
+};
+
+}  // namespace
+
+TEST_CASE(
+    "aio/on-the-spot: a turn does so with what its last round enqueued, after what is ready") {
+  Trial trial;
+  if (!trial) {
+    return;
+  }
+  const MonotonicClock clock;
+  AioContext context(std::move(trial.engine), clock);
+  const EngineCounters& counters = context.engine().counters();
+  Cached read;
+  {
+    Asked asked;
+    asked.read = &read;
+    asked.start(context);
+    while (context.turn(1) && counters.done_at_once == 0 && counters.submitted[0] == 0) {
+    }
+    CHECK(counters.done_at_once == 1);
+  }
+  {
+    struct Ready : Runnable {
+      const Engine& engine;
+      bool came_first = false;
+      explicit Ready(const Engine& of)
+          : Runnable([](Runnable* self) {
+              auto* ready = static_cast<Ready*>(self);
+              ready->came_first = ready->engine.has_unsubmitted();
+            }),
+            engine(of) {}
+    } ready(context.engine());
+    Asked asked;
+    asked.read = &read;
+    asked.also = &ready;
+    asked.start(context);
+    while (context.turn(1)) {
+    }
+    CHECK(ready.came_first);
+    CHECK(counters.done_at_once == 2);
+  }
+  context.close();
+  CHECK(context.engine().stop(clock.now() + 5'000'000'000));
 }
